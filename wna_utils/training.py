@@ -1,0 +1,136 @@
+"""Training networks, once: `trained` fits one or takes it from the cache."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from wna_utils import data, models
+from wna_utils.checks import at_least, one_of, positive
+from wna_utils.devices import autocast, resolve_device
+from wna_utils.fingerprint import code_digest, digest
+from wna_utils.paths import cache_dir, replacing
+from wna_utils.progress import bar
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: cross-entropy on logits, a constant rate, the last epoch kept.
+
+    The defaults are the original's for the MNIST CNN. No epoch is chosen by its test accuracy.
+    """
+
+    epochs: int = 15
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    optimizer: str = "adam"
+    precision: str = "bf16"  # float32 where the hardware lacks it
+
+    def __post_init__(self):
+        at_least("epochs", self.epochs, 1)
+        at_least("batch_size", self.batch_size, 1)
+        positive("learning_rate", self.learning_rate)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+
+
+RECIPES = {
+    "cnn": Recipe(),
+    "binary_cnn": Recipe(),
+    "mlp": Recipe(),
+    "logistic": Recipe(precision="float32"),
+    "rnn": Recipe(optimizer="sgd", learning_rate=0.01, batch_size=100, epochs=17, precision="float32"),
+}
+
+
+def trained(
+    model: str,
+    dataset: str | data.Dataset,
+    seed: int = 0,
+    *,
+    recipe: Recipe | None = None,
+    epoch: int | None = None,
+    device: str = "auto",
+) -> nn.Module:
+    """The network `model` trained on `dataset` from `seed`, in eval mode, on the CPU.
+
+    It comes from the cache if the same recipe, data and architecture were trained before; otherwise it is
+    trained with a progress bar. `recipe` defaults to the model's own (`RECIPES`); `epoch` asks for the
+    network as it was after that many epochs.
+
+    Raises `ValueError` for an unknown model, data set or device, a negative seed, or an epoch beyond the recipe's.
+    """
+    one_of("model", model, models.MODELS)
+    at_least("seed", seed, 0)
+    recipe = recipe or RECIPES[model]
+    epoch = recipe.epochs if epoch is None else epoch
+    one_of("epoch", epoch, range(1, recipe.epochs + 1))
+    target = resolve_device(device)
+    if isinstance(dataset, str):
+        dataset = data.load(dataset)
+
+    network = models.build(model, dataset.shape, len(dataset.classes), seed)
+    key = digest(network, recipe, dataset.fingerprint, seed, code_digest(models.MODELS[model], models.build, fit))
+    folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
+    path = folder / f"epoch{epoch:02}.safetensors"
+    if not _load(network, path):
+        label = f"training {model} on {dataset.name}, seed {seed}"
+        for done, state in enumerate(fit(network, dataset, recipe, seed, target, label), start=1):
+            with replacing(folder / f"epoch{done:02}.safetensors") as temporary:
+                save_file({name: value.contiguous() for name, value in state.items()}, temporary)
+        _load(network, path)
+    return network.eval()
+
+
+def _load(network: nn.Module, path: Path) -> bool:
+    """Load the weights at `path` into the network; False if there are none to read."""
+    if not path.exists():
+        return False
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError):
+        return False  # damaged on disk: train it again
+    return True
+
+
+def fit(
+    network: nn.Module, dataset: data.Dataset, recipe: Recipe, seed: int, device: torch.device, label: str = "training"
+) -> Iterator[dict[str, Tensor]]:
+    """Train a copy of the network; yields its weights after every epoch.
+
+    The order of the images follows from `seed` alone, so that a shorter training is the beginning of a longer one.
+    """
+    network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
+    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate, fused=True)
+    shuffling = torch.Generator().manual_seed(seed)
+    x, y = dataset.x_train.to(device), dataset.y_train.to(device)
+    starts = range(0, len(x), recipe.batch_size)
+    with bar(total=recipe.epochs * len(starts), desc=label, unit="batch") as progress:
+        for _ in range(recipe.epochs):
+            order = torch.randperm(len(x), generator=shuffling)
+            for start in starts:
+                batch = order[start : start + recipe.batch_size].to(device)
+                with autocast(device, recipe.precision):
+                    loss = nn.functional.cross_entropy(network(x[batch]), y[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                progress.update()
+            yield {name: value.cpu().clone() for name, value in network.state_dict().items()}
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
+    """Class (n,) that the network gives each image (n, c, h, w)."""
+    return torch.cat([network(batch).argmax(1) for batch in images.split(batch_size)])
+
+
+def accuracy(network: nn.Module, dataset: data.Dataset) -> float:
+    """Share of the test images that the network classifies correctly."""
+    return (predict(network, dataset.x_test) == dataset.y_test).float().mean().item()
