@@ -60,9 +60,7 @@ class Dataset:
 
         (x_train, y_train), (x_test, y_test) = subset(self.x_train, self.y_train), subset(self.x_test, self.y_test)
         name = f"{self.name} {' or '.join(classes)}"
-        return replace(
-            self, name=name, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, classes=classes
-        )
+        return replace(self, name=name, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, classes=classes)
 
     def class_means(self) -> Tensor:
         """Mean training image of each class, (K, c, h, w)."""

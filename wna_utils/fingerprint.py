@@ -55,9 +55,7 @@ def model_digest(model: object) -> str | None:
             return None
         if type(module).__module__.startswith("torch.nn."):
             continue
-        settings = {
-            key: value for key, value in vars(module).items() if not key.startswith("_") and key != "training"
-        }
+        settings = {key: value for key, value in vars(module).items() if not key.startswith("_") and key != "training"}
         if not all(isinstance(value, PLAIN) for value in settings.values()):
             return None
         try:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -65,6 +66,8 @@ def observe(
     path = _checkpoint_path(model, source, n, start, classes, precision, tally) if cache else None
 
     done = _restore(tally, path)
+    if done == n:
+        return tally
     saved = time.monotonic()
     with bar(total=n, initial=done, desc="showing noise", unit=" images", unit_scale=True) as progress:
         for block, scores in stream(model, source, start + done, start + n, batch_size, target, precision):
@@ -93,7 +96,7 @@ def stream(
     """
     if isinstance(model, nn.Module):
         model = copy.deepcopy(model).to(device, memory_format=torch.channels_last).eval()
-    batch_size = batch_size or (max(32, 400_000 // torch.Size(source.shape).numel()) if device.type == "cpu" else BLOCK)
+    batch_size = batch_size or _good_batch(source, device)
     for block in _ahead(source, start, stop):
         stimuli = block.stimuli.to(device)
         with autocast(device, precision):
@@ -101,12 +104,15 @@ def stream(
         if not scores.isfinite().all():
             raise ValueError("the model's output is not finite for some stimuli: check its weights")
         if device.type == "cuda":
-            pure_noise = block.noise is block.stimuli
-            noise = stimuli if pure_noise else block.noise.to(device)
-            block = Block(stimuli, noise, block.signal.to(device))
-        else:
-            scores = scores.cpu()
-        yield block, scores
+            noise = stimuli if block.noise is block.stimuli else block.noise.to(device)
+            yield Block(stimuli, noise, block.signal.to(device)), scores
+        else:  # tallies count in float64, which not every other device has
+            yield block, scores.cpu()
+
+
+def _good_batch(source: Source, device: torch.device) -> int:
+    """Images in a forward pass: on a CPU few enough that the activations stay in cache, elsewhere a whole block."""
+    return max(32, 200_000 // torch.Size(source.shape).numel()) if device.type == "cpu" else BLOCK
 
 
 def _ahead(source: Source, start: int, stop: int) -> Iterator[Block]:
@@ -114,7 +120,7 @@ def _ahead(source: Source, start: int, stop: int) -> Iterator[Block]:
     workers = min(4, os.cpu_count() or 1)
     numbers = iter(range(start // BLOCK, -(-stop // BLOCK)))
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque((i, pool.submit(source.block, i)) for i, _ in zip(numbers, range(workers), strict=False))
+        waiting = deque((i, pool.submit(source.block, i)) for i in islice(numbers, workers))
         while waiting:
             i, made = waiting.popleft()
             block = made.result()

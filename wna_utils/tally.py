@@ -50,9 +50,7 @@ class Tally:
     def __add__(self, other: "Tally") -> "Tally":
         if self._sums.shape != other._sums.shape:
             raise ValueError(f"tallies of shapes {tuple(self._sums.shape)} and {tuple(other._sums.shape)} do not add")
-        return Tally(
-            self._counts + other._counts, self._sums + other._sums, self._squares + other._squares
-        )
+        return Tally(self._counts + other._counts, self._sums + other._sums, self._squares + other._squares)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tally):
@@ -149,6 +147,11 @@ class CellTally:
         means = getattr(self, of).means
         return means.reshape(*self._cells, *means.shape[1:])
 
+    def by_response(self, of: str = "noise") -> Tally:
+        """The tally (K,) of "noise" or "stimuli" by response alone, whatever the signal was."""
+        cells = getattr(self, of).tensors().values()
+        return Tally(*(each.unflatten(0, self._cells).sum(0) for each in cells))
+
     def tensors(self) -> dict[str, Tensor]:
         parts = {"stimuli": self.stimuli, "noise": self.noise}
         return {f"{part} {name}": value for part, tally in parts.items() for name, value in tally.tensors().items()}
@@ -168,7 +171,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], int] | None:
     """A tally's integers and how many images it had seen; None if the file is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, int(file.metadata()["images"])
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, int(file.metadata()["images"])
     except (FileNotFoundError, SafetensorError, KeyError, TypeError):
         return None
 

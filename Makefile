@@ -1,0 +1,42 @@
+# make book and make test do everything on a fresh machine with Python 3.11 or newer; make help lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+.PHONY: book test data lint bench clean help
+.DEFAULT_GOAL := help
+
+book: data  ## build the book from real data
+	$(PY) -m wna_utils run
+	$(PY) -m wna_utils scorecard
+	$(VENV)/bin/jupyter-book build . --all -n -W --keep-going --quiet
+	$(PY) -m wna_utils check
+	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
+
+test: $(READY)  ## run the tests
+	$(PY) -m pytest
+
+data: $(READY)  ## fetch and verify the data that the book uses
+	$(PY) -m wna_utils data mnist
+
+lint: $(READY)  ## check style, and that notebooks carry no outputs
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
+
+bench: $(READY)  ## measure the streaming loop against the original's
+	$(PY) -m wna_utils bench
+
+clean:  ## remove what is built, but neither the data nor trained networks and tallies
+	rm -rf _build book/chapters book/scorecard.md .pytest_cache .ruff_cache
+
+help:  ## show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

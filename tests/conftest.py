@@ -1,0 +1,41 @@
+"""Every test works in a cache of its own, without progress bars."""
+
+import pytest
+import torch
+
+from wna_utils import data
+from wna_utils.stimuli import WhiteNoise
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("WNA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WNA_PROGRESS", "off")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture
+def noise():
+    return WhiteNoise((1, 8, 8), seed=3)
+
+
+class Linear(torch.nn.Module):
+    """An observer whose templates are known: scores are dot products with planted templates (K, h·w)."""
+
+    def __init__(self, templates):
+        super().__init__()
+        self.register_buffer("templates", templates)
+
+    def forward(self, x):
+        return (x.flatten(1) - 0.5) @ self.templates.T
+
+
+@pytest.fixture
+def planted():
+    """Two opposite templates on 8×8 pixels, so that class 0 gets about half of the noise."""
+    template = torch.randn(64, generator=torch.Generator().manual_seed(0))
+    return Linear(torch.stack([template, -template]))

@@ -1,0 +1,90 @@
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from wna_utils import chapters, paths
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """Write a notebook of one cell, with failed runs kept out of the real build."""
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    (tmp_path / "notebooks/profiles").mkdir(parents=True)
+    (tmp_path / "notebooks/profiles/sizes.yaml").write_text("{}")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/claims.yml").write_text("[]")
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+
+    def write(source):
+        path = tmp_path / "notebooks" / "x.ipynb"
+        cells = [new_code_cell("n = 1", metadata={"tags": ["parameters"]}), new_code_cell(source)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
+        return path
+
+    return write
+
+
+def test_complete_chapter_is_kept_and_remade_only_when_something_changed(notebook, tmp_path):
+    source = notebook("import time; print(time.time_ns())")
+    chapter = chapters.execute(source, tmp_path / "chapters", {})
+    made = chapter.read_text()
+    assert chapters.execute(source, tmp_path / "chapters", {}).read_text() == made
+    assert chapters.execute(source, tmp_path / "chapters", {"n": 2}).read_text() != made
+    made = chapter.read_text()
+    (tmp_path / "book/claims.yml").write_text("# changed")
+    assert chapters.execute(source, tmp_path / "chapters", {"n": 2}).read_text() != made
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import sys; print('a warning', file=sys.stderr)", "standard error: a warning"),
+    ],
+)
+def test_failed_notebook_stops_the_build_and_keeps_the_old_chapter(notebook, tmp_path, source, reason):
+    chapter = chapters.execute(notebook("n"), tmp_path / "chapters", {})
+    old = chapter.read_text()
+    with pytest.raises(chapters.ChapterFailed, match=reason):
+        chapters.execute(notebook(source), tmp_path / "chapters", {})
+    assert chapter.read_text() == old
+    assert (tmp_path / "_build/failed/x.ipynb").exists()
+
+
+def complete():
+    cell = new_code_cell("1", execution_count=1)
+    return new_notebook(cells=[cell], metadata={"papermill": {"exception": None, "end_time": "now"}})
+
+
+def test_complete_notebook_has_no_problems():
+    assert chapters.problems(complete()) == []
+
+
+def _not_executed(executed):
+    executed.cells[0].execution_count = None
+
+
+def _killed(executed):
+    executed.metadata.papermill["end_time"] = None
+
+
+def _raised(executed):
+    executed.metadata.papermill["exception"] = True
+
+
+def _shows_an_error(executed):
+    executed.cells[0].outputs = [
+        nbformat.v4.new_output("error", ename="ValueError", evalue="bad", traceback=["ValueError: bad"])
+    ]
+
+
+def _never_run(executed):
+    del executed.metadata["papermill"]
+
+
+@pytest.mark.parametrize("damage", [_not_executed, _killed, _raised, _shows_an_error, _never_run])
+def test_incomplete_notebook_is_noticed(damage):
+    executed = complete()
+    damage(executed)
+    assert chapters.problems(executed)

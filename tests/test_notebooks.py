@@ -1,0 +1,63 @@
+"""Every notebook runs at smoke size, is built like the others, and stops at a bad parameter."""
+
+import nbformat
+import pytest
+
+from wna_utils import chapters, claims
+
+NOTEBOOKS = chapters.notebooks()
+SMOKE = {"profile": "smoke"}
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return request.param
+
+
+def test_notebook_is_built_like_the_others(notebook):
+    cells = nbformat.read(notebook, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert "What the paper claims" in cells[0].source
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert code[0].metadata.tags == ["parameters"]
+    assert f'parameters("{notebook.stem}")' in code[1].source
+    assert code[-1].source == "provenance(p)"
+    assert any("## What we find" in cell.source for cell in cells)
+    for cell in code:
+        assert not cell.outputs
+        assert cell.execution_count is None
+        assert not any(line.startswith("class ") for line in cell.source.splitlines())
+
+
+def test_every_figure_has_caption_label_and_alt_text(notebook):
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):
+            assert figure["name"].startswith(("fig-", "tab-"))
+            assert len(figure["caption"]) > 20
+            assert len(cell.metadata["mystnb"]["image"]["alt"]) > 20
+
+
+def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
+    chapter = nbformat.read(chapters.execute(notebook, tmp_path, SMOKE), as_version=4)
+    assert chapters.problems(chapter) == []
+    section = notebook.stem.split("_")[0]
+    expected = {claim.id for claim in claims.ledger().values() if claim.rule and claim.id.startswith(f"{section}_")}
+    assert set(claims.recorded(chapter)) == expected
+    text = str(chapter.cells[-1].outputs)
+    assert "Profile **smoke**" in text
+    assert "not results" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"n_nois": 5}, "has no parameter 'n_nois'"),
+        ({"n_noise": "many"}, "n_noise must be of type int; got 'many'"),
+        ({"device": "tpu"}, "device must be one of"),
+    ],
+)
+def test_bad_parameter_stops_the_notebook(given, sentence, tmp_path):
+    with pytest.raises(chapters.ChapterFailed, match=sentence):
+        chapters.execute(NOTEBOOKS[0], tmp_path, {**SMOKE, **given})
+    assert not list(tmp_path.glob("*.ipynb"))

@@ -1,0 +1,228 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from conftest import Linear
+
+from wna_utils import models
+from wna_utils import observe as observing
+from wna_utils.observe import observe
+from wna_utils.paths import cache_dir
+from wna_utils.stimuli import BLOCK, SignalPlusNoise, WhiteNoise
+from wna_utils.tally import CellTally
+
+N = 3 * BLOCK + 700
+
+
+def test_planted_template_is_recovered(planted, noise):
+    tally = observe(planted, noise, 100_000, classes=2)
+    found = (tally.means[0] - tally.means[1]).ravel()
+    assert np.corrcoef(found, planted.templates[0])[0, 1] > 0.98
+
+
+def test_streaming_equals_brute_force(planted, noise):
+    tally = observe(planted, noise, N, classes=2)
+    images = torch.cat([noise.block(i).stimuli for i in range(4)])[:N]
+    responses = planted(images).argmax(1)
+    for k in range(2):
+        assert tally.counts[k] == (responses == k).sum()
+        np.testing.assert_allclose(tally.means[k], images[responses == k].double().mean(0), atol=1e-7)
+
+
+@pytest.mark.parametrize("cuts", [[BLOCK], [1, BLOCK - 1, 2 * BLOCK + 5], [2 * BLOCK, 2 * BLOCK + 1]])
+def test_split_and_merge_order_do_not_change_a_bit(planted, noise, cuts):
+    whole = observe(planted, noise, N, classes=2, cache=False)
+    ends = [0, *cuts, N]
+    parts = [
+        observe(planted, noise, stop - start, classes=2, start=start, cache=False) for start, stop in pairwise(ends)
+    ]
+    forwards, backwards = parts[0], parts[-1]
+    for part in parts[1:]:
+        forwards = forwards + part
+    for part in parts[-2::-1]:
+        backwards = part + backwards
+    assert forwards == whole
+    assert backwards == whole
+
+
+def test_batch_size_flips_no_more_than_ties(digits):
+    network = models.build("cnn", digits.shape, 10, seed=0)
+    noise = WhiteNoise(digits.shape)
+    small, large = (observe(network, noise, 20_000, batch_size=size, cache=False) for size in (37, 2000))
+    assert np.abs(small.counts - large.counts).sum() <= 2  # one label in 100,000 leaves none here; allow one
+    filled = small.counts > 1000
+    np.testing.assert_allclose(small.means[filled], large.means[filled], atol=1e-5)
+
+
+class Flaky:
+    """Noise that fails at one block, once."""
+
+    def __init__(self, noise, failing):
+        self.noise, self.failing, self.shown = noise, failing, []
+        self.shape = noise.shape
+
+    def block(self, i):
+        if i == self.failing:
+            self.failing = None
+            raise ConnectionError
+        self.shown.append(i)
+        return self.noise.block(i)
+
+    def identity(self):
+        return self.noise.identity()
+
+
+def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, monkeypatch):
+    monkeypatch.setattr(observing, "CHECKPOINT_EVERY", 0.0)
+    source = Flaky(noise, failing=2)
+    with pytest.raises(ConnectionError):
+        observe(planted, source, N, classes=2)
+    [checkpoint] = (cache_dir() / "tallies").glob("*.safetensors")
+    _, images = observing.tallies.read(checkpoint)
+    assert images == 2 * BLOCK
+    source.shown.clear()
+    resumed = observe(planted, source, N, classes=2)
+    assert sorted(source.shown) == [0, 2, 3]  # block 0 is for trying the model out
+    assert resumed == observe(planted, noise, N, classes=2, cache=False)
+
+
+KILLED = """
+import sys, torch
+from wna_utils import models
+from wna_utils import observe as observing
+from wna_utils.stimuli import WhiteNoise
+observing.CHECKPOINT_EVERY = 0.2
+observing.observe(models.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28)), int(sys.argv[1]))
+"""
+
+
+def test_killed_process_leaves_a_whole_checkpoint_that_resumes(tmp_path):
+    n = 60_000
+    environment = {**os.environ, "WNA_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(n)], env=environment)
+    folder = tmp_path / "cache" / "tallies"
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    [checkpoint] = folder.glob("*.safetensors")
+    _, images = observing.tallies.read(checkpoint)
+    assert 0 < images < n
+    network, noise = models.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28))
+    resumed = observe(network, noise, n)
+    assert list(folder.glob("*.safetensors")) == [checkpoint]
+    assert resumed == observe(network, noise, n, cache=False)
+
+
+def test_finished_run_comes_from_the_cache(planted, noise):
+    source = Flaky(noise, failing=None)
+    first = observe(planted, source, N, classes=2)
+    source.shown.clear()
+    assert observe(planted, source, N, classes=2) == first
+    assert source.shown == [0]  # for trying the model out; nothing else is shown again
+
+
+def test_damaged_checkpoint_is_made_again(planted, noise):
+    first = observe(planted, noise, N, classes=2)
+    [checkpoint] = (cache_dir() / "tallies").glob("*.safetensors")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:50])
+    assert observe(planted, noise, N, classes=2) == first
+
+
+def test_cache_tells_networks_apart(planted, noise):
+    other = Linear(planted.templates.flip(0))
+    assert observe(planted, noise, N, classes=2) != observe(other, noise, N, classes=2)
+
+
+def test_network_is_not_changed(digits):
+    network = models.build("cnn", digits.shape, 10, seed=0).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    observe(network, WhiteNoise(digits.shape), 500)
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_any_function_can_be_the_observer(noise):
+    tally = observe(lambda x: torch.stack([x.mean((1, 2, 3)), 1 - x.mean((1, 2, 3))], 1), noise, 5_000, classes=2)
+    assert tally.means[0].mean() > 0.5 > tally.means[1].mean()
+    assert not cache_dir().exists()
+
+
+def test_class_never_chosen_has_no_map(noise):
+    never = torch.tensor([0.0, 1.0, -1.0])
+    tally = observe(lambda x: never.expand(len(x), 3), noise, N, classes=3)
+    assert tally.counts.tolist() == [0, N, 0]
+    assert np.ma.getmaskarray(tally.means)[[0, 2]].all()
+
+
+def test_cells_add_up_to_the_trials(planted, noise):
+    source = SignalPlusNoise(torch.rand(6, 1, 8, 8), torch.tensor([0, 1] * 3), noise, 0.2)
+    tally = observe(planted, source, N, classes=2, tally=CellTally(2, 2, noise.shape))
+    assert tally.counts.sum(1).tolist() == [N // 2, N // 2]
+    assert observe(planted, source, N, classes=2, tally=CellTally(2, 2, noise.shape)).noise == tally.noise
+
+
+def test_bf16_is_close(digits):
+    network = models.build("cnn", digits.shape, 10, seed=0)
+    exact, fast = (observe(network, WhiteNoise(digits.shape), 5_000, precision=p) for p in ("float32", "bf16"))
+    assert np.abs(exact.counts - fast.counts).sum() < 0.2 * 5_000
+
+
+def test_memory_does_not_grow_with_n():
+    code = KILLED + "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", code, str(n)], capture_output=True, text=True, check=True).stdout)
+        for n in (10_000, 100_000)
+    ]
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert max(peaks) * unit < 1.5e9
+    assert (peaks[1] - peaks[0]) * unit < 1e8  # all of the larger run's noise would be 3e8
+
+
+def nan_network():
+    network = models.build("logistic", (1, 8, 8), 2, seed=0)
+    network.fc.weight.data[0, 0] = float("nan")
+    return network
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"n": 0}, "n must be 1 or more; got 0"),
+        ({"n": -5}, "n must be 1 or more; got -5"),
+        ({"n": 2.5}, "n must be a whole number; got 2.5"),
+        ({"n": True}, "n must be a whole number; got True"),
+        ({"batch_size": 0}, "batch_size must be 1 or more; got 0"),
+        ({"start": -1}, "start must be 0 or more; got -1"),
+        ({"device": "tpu"}, "device must be one of auto, .*cpu; got 'tpu'"),
+        ({"precision": "half"}, "precision must be one of float32, bf16; got 'half'"),
+        ({"model": nan_network()}, "NaN or infinity in fc.weight"),
+        ({"model": lambda x: x.mean((1, 2, 3))}, r"must answer \(b, 2\) scores.*got shape \(2,\)"),
+        ({"model": lambda x: x.flatten(1)[:, :5]}, r"must answer \(b, 2\) scores.*got shape \(2, 5\)"),
+        ({"model": lambda x: [0, 1]}, r"must answer \(b, 2\) scores.*got list"),
+        ({"model": models.build("cnn", (1, 28, 28), 2, seed=0)}, r"cannot take stimuli of shape \(b, 1, 8, 8\)"),
+    ],
+)
+def test_bad_input_stops_before_any_work(planted, noise, change, sentence, monkeypatch):
+    monkeypatch.setattr(observing, "stream", lambda *_: pytest.fail("work was begun"))
+    arguments = {"model": planted, "source": noise, "n": 100, "classes": 2, **change}
+    with pytest.raises(ValueError, match=sentence) as caught:
+        observe(**arguments)
+    assert "\n" not in str(caught.value)
+    assert not cache_dir().exists()
+
+
+def test_scores_that_turn_nan_on_the_way_are_noticed(noise):
+    def sometimes(x):
+        scores = torch.zeros(len(x), 2)
+        return scores / 0 if len(x) > 2 else scores
+
+    with pytest.raises(ValueError, match="not finite"):
+        observe(sometimes, noise, 100, classes=2)

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+
+from wna_utils import statistics as st
+from wna_utils.observe import observe
+from wna_utils.tally import Tally
+
+
+def masked(maps, *empty):
+    maps = np.ma.masked_array(np.array(maps, float), mask=False)
+    for k in empty:
+        maps[k] = np.ma.masked
+    return maps
+
+
+def test_proportion_has_wilson_ends():
+    estimate = st.proportion(8, 10, "images")
+    assert (round(estimate.low, 3), round(estimate.high, 3)) == (0.490, 0.943)
+    assert st.proportion(0, 50, "images").low == 0
+    assert np.isnan(st.proportion(0, 0, "images").value)
+
+
+def test_mean_over_has_t_ends_and_leaves_out_what_gave_nothing():
+    estimate = st.mean_over([1.0, 2.0, 3.0, np.nan])
+    assert (estimate.value, estimate.n) == (2.0, 3)
+    assert round(estimate.high - 2, 2) == 2.48
+    assert np.isnan(st.mean_over([0.5]).low)
+    assert np.isnan(st.mean_over([np.nan]).value)
+    assert st.mean_over([0.1, 0.9], within=(0, 1)).low == 0
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    estimates = [st.mean_over(rng.normal(size=5)) for _ in range(400)]
+    assert 0.92 < np.mean([each.low < 0 < each.high for each in estimates]) < 0.98
+
+
+def test_difference_has_newcombes_ends():
+    a, b = st.proportion(56, 70, "images"), st.proportion(48, 80, "images")
+    found = st.difference(a, b)
+    assert (round(found.value, 4), round(found.low, 4), round(found.high, 4)) == (0.2, 0.0524, 0.3339)
+
+
+def test_significant_finds_the_planted_pixels_only():
+    rng = np.random.default_rng(0)
+    z = np.ma.masked_array(rng.normal(size=(3, 1, 10, 10)), mask=False)
+    z[0, 0, :2] += 8
+    z[2] = np.ma.masked
+    found = st.significant(z)
+    assert found[0, 0, :2].all()
+    assert found.sum() <= 24
+    assert not found[2].any()
+
+
+def test_classification_image_is_eq_1():
+    means = masked(np.arange(8.0).reshape(2, 2, 1, 1, 2))
+    assert st.classification_image(means).ravel().tolist() == [0 + 4 - 2 - 6, 1 + 5 - 3 - 7]
+    means[0, 1] = np.ma.masked
+    assert np.ma.getmaskarray(st.classification_image(means)).all()
+
+
+def test_classification_image_recovers_a_planted_template(planted, noise):
+    from wna_utils.stimuli import SignalPlusNoise
+    from wna_utils.tally import CellTally
+
+    signals = 0.5 + 0.02 * planted.templates.view(2, 1, 8, 8)
+    source = SignalPlusNoise(signals, torch.tensor([0, 1]), noise, gamma=0.3)
+    tally = observe(planted, source, 100_000, classes=2, tally=CellTally(2, 2, noise.shape))
+    found = st.classification_image(tally.means("noise")).ravel()
+    assert np.corrcoef(found, planted.templates[0])[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("rule", st.MATCHING_RULES)
+def test_each_template_is_matched_to_itself(rule):
+    templates = np.eye(4).reshape(4, 1, 2, 2)
+    images = torch.tensor(templates).float()
+    assert st.match_templates(templates, images, rule).tolist() == [0, 1, 2, 3]
+    assert st.template_accuracy(templates, images, torch.arange(4), rule).value == 1
+
+
+def test_rules_differ_where_they_should():
+    bright, shape = np.full((1, 1, 3), 2.0), np.array([[[0.0, 1.0, 0.0]]])
+    image = torch.tensor([[[[0.1, 1.0, 0.1]]]])
+    templates = np.stack([bright + np.array([[[0, 0, 0.01]]]), shape])
+    assert st.match_templates(templates, image, "dot").tolist() == [0]
+    assert st.match_templates(templates, image, "cosine").tolist() == [1]
+    assert st.match_templates(templates, image, "centred").tolist() == [1]
+
+
+def test_empty_class_is_never_chosen():
+    templates = masked(np.eye(4).reshape(4, 1, 2, 2), 1)
+    images = torch.eye(4).reshape(4, 1, 2, 2)
+    assert 1 not in st.match_templates(templates, images)
+    with pytest.raises(ValueError, match="every class is empty"):
+        st.match_templates(masked(np.eye(2).reshape(2, 1, 1, 2), 0, 1), images)
+    with pytest.raises(ValueError, match="rule must be one of dot, cosine, centred; got 'nearest'"):
+        st.match_templates(templates, images, "nearest")
+
+
+def test_confusion_rows_are_true_classes():
+    matrix = st.confusion(torch.tensor([0, 0, 1]), np.array([0, 1, 1]), 3)
+    assert matrix.tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_read_back_shows_stretched_maps_and_skips_empty_ones():
+    network = torch.nn.Flatten()
+    maps = masked(0.5 + 0.001 * np.eye(4).reshape(4, 1, 2, 2), 2)
+    called = st.read_back(network, maps)
+    assert called.compressed().tolist() == [0, 1, 3]
+    assert called.mask.tolist() == [False, False, True, False]
+
+
+def test_correlations_and_agreement_skip_empty_classes():
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(3, 1, 5, 5))
+    a, b = masked(maps, 0), masked(-maps, 1)
+    found = st.correlations(a, b)
+    assert found[2, 2] == pytest.approx(-1)
+    assert found[1, 0] == pytest.approx(-np.corrcoef(maps[1].ravel(), maps[0].ravel())[0, 1])
+    assert found.mask[0].all()
+    assert found.mask[:, 1].all()
+    assert st.agreement(a, b) == pytest.approx(-1)
+    assert np.isnan(st.agreement(masked(maps, 0, 2), masked(maps, 1)))
+
+
+def test_pool_weighs_groups():
+    tally = Tally.empty(4, (1, 1, 1))
+    tally.count(torch.tensor([0.0, 0.25, 1.0]).view(3, 1, 1, 1), torch.tensor([0, 0, 1]))
+    both = st.pool(tally, 2, np.ones(2))
+    assert both[0].item() == pytest.approx(1.25 / 3)
+    assert np.ma.getmaskarray(both)[1].all()
+    assert st.pool(tally, 2, np.array([0.0, 1.0]))[0].item() == 1
+    assert st.pool(tally, 2, np.array([1.0, 3.0]))[0].item() == pytest.approx(3.25 / 5)

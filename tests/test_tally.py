@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import torch
+
+from wna_utils.observe import observe
+from wna_utils.statistics import significant
+from wna_utils.stimuli import WhiteNoise
+from wna_utils.tally import CellTally, Tally
+
+
+class AtRandom(torch.nn.Module):
+    """An observer whose answers have nothing to do with what it sees: they hang on bits far below the noise."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x):
+        bits = (x.flatten(1).double() * 2**24).long().sum(1)
+        return torch.nn.functional.one_hot((bits * 2654435761 >> 7) % self.classes, self.classes)
+
+
+def test_maps_match_brute_force(noise):
+    images, rows = noise.block(0).stimuli, torch.arange(2000) % 3
+    tally = Tally.empty(3, noise.shape)
+    tally.count(images, rows)
+    for k in range(3):
+        chosen = images[rows == k].double().numpy()
+        assert tally.counts[k] == len(chosen)
+        np.testing.assert_allclose(tally.means[k], chosen.mean(0), atol=1e-7)
+        np.testing.assert_allclose(tally.standard_error[k], chosen.std(0, ddof=1) / len(chosen) ** 0.5, rtol=1e-5)
+
+
+def test_standard_error_is_what_theory_says(noise):
+    for n in (1_000, 4_000, 16_000):
+        tally = observe(AtRandom(2), noise, n, classes=2)
+        theory = 1 / np.sqrt(12 * tally.counts)
+        np.testing.assert_allclose(tally.standard_error.mean((1, 2, 3)), theory, rtol=0.03)
+
+
+def test_z_of_a_random_observer_is_standard_normal():
+    tally = observe(AtRandom(5), WhiteNoise((1, 28, 28), seed=1), 50_000, classes=5)
+    z = tally.z.ravel()
+    assert abs(z.mean()) < 0.05
+    assert abs(z.std() - 1) < 0.05
+    assert abs((np.abs(z) > 1.96).mean() - 0.05) < 0.015
+
+
+def test_false_discoveries_are_rare_under_a_random_observer():
+    found = [
+        significant(observe(AtRandom(4), WhiteNoise((1, 16, 16), seed=seed), 4_000, classes=4).z).any()
+        for seed in range(40)
+    ]
+    assert sum(found) <= 6  # 5 % of 40 is 2; 7 or more has a probability below 1 %
+
+
+def test_a_planted_template_is_significant_everywhere_it_should_be(planted, noise):
+    tally = observe(planted, noise, 50_000, classes=2)
+    strong = planted.templates[0].abs().numpy() > 0.5
+    assert significant(tally.z)[0].ravel()[strong].mean() > 0.95
+
+
+def test_class_without_images_is_masked_and_never_zero(noise):
+    tally = Tally.empty(3, noise.shape)
+    tally.count(noise.block(0).stimuli, torch.zeros(2000, dtype=torch.long))
+    assert tally.counts.tolist() == [2000, 0, 0]
+    for maps in (tally.means, tally.standard_error):
+        assert not np.ma.getmaskarray(maps)[0].any()
+        assert np.ma.getmaskarray(maps)[1:].all()
+        assert np.isnan(np.ma.getdata(maps)[1:]).all()
+    assert np.ma.getmaskarray(tally.z).all()  # all images in one class: nothing to compare it with
+
+
+def test_one_image_has_a_mean_but_no_standard_error(noise):
+    tally = Tally.empty(2, noise.shape)
+    tally.count(noise.block(0).stimuli[:3], torch.tensor([0, 1, 1]))
+    assert not np.ma.getmaskarray(tally.means).any()
+    assert np.ma.getmaskarray(tally.standard_error)[0].all()
+
+
+def test_empty_tally_is_all_masked(noise):
+    tally = Tally.empty(2, noise.shape)
+    assert tally.n == 0
+    assert all(np.ma.getmaskarray(maps).all() for maps in (tally.means, tally.standard_error, tally.z))
+
+
+def test_save_and_load_give_the_same_tally(tmp_path, planted, noise):
+    tally = observe(planted, noise, 3_000, classes=2)
+    tally.save(tmp_path / "tally.safetensors")
+    assert Tally.load(tmp_path / "tally.safetensors") == tally
+
+
+def test_damaged_or_missing_file_is_refused(tmp_path, planted, noise):
+    path = tmp_path / "tally.safetensors"
+    with pytest.raises(ValueError, match="not a whole tally file"):
+        Tally.load(path)
+    observe(planted, noise, 3_000, classes=2).save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="not a whole tally file"):
+        Tally.load(path)
+
+
+def test_tallies_of_different_shapes_do_not_add():
+    with pytest.raises(ValueError, match="do not add"):
+        Tally.empty(2, (1, 8, 8)) + Tally.empty(3, (1, 8, 8))
+
+
+def test_cells_keep_signal_and_response_apart():
+    images = torch.rand(4, 1, 8, 8)
+    from wna_utils.stimuli import Block
+
+    block = Block(images, images - 1, torch.tensor([0, 0, 1, 1]))
+    tally = CellTally(2, 2, (1, 8, 8))
+    tally.add(block, torch.tensor([0, 1, 1, 1]))
+    assert tally.counts.tolist() == [[1, 1], [0, 2]]
+    np.testing.assert_allclose(tally.means("stimuli")[1, 1], images[2:].mean(0), atol=1e-6)
+    np.testing.assert_allclose(tally.means("noise")[0, 1], images[1] - 1, atol=1e-6)
+    assert np.ma.getmaskarray(tally.means("noise"))[1, 0].all()
+    np.testing.assert_allclose(tally.by_response("stimuli").means[1], images[1:].mean(0), atol=1e-6)

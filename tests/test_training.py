@@ -1,0 +1,126 @@
+import pytest
+import torch
+
+from wna_utils import models, training
+from wna_utils.paths import cache_dir
+from wna_utils.training import Recipe, accuracy, trained
+
+QUICK = Recipe(epochs=2, batch_size=64)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "parameters"),
+    [
+        ("cnn", 10, 431_080),
+        ("binary_cnn", 2, 1_040 + 50_050 + 80_100 + 202),
+        ("mlp", 10, 795_010),
+        ("logistic", 10, 7_850),
+        ("rnn", 10, 28 * 100 + 3 * 100 * 100 + 4 * 100 + 1_010),
+    ],
+)
+def test_architectures_have_the_papers_size_and_answer_logits(name, classes, parameters):
+    network = models.build(name, (1, 28, 28), classes, seed=0)
+    assert sum(each.numel() for each in network.parameters()) == parameters
+    scores = network(torch.rand(3, 1, 28, 28))
+    assert scores.shape == (3, classes)
+    assert not torch.allclose(scores.exp().sum(1), torch.ones(3))
+
+
+def test_pooling_before_relu_is_the_papers_network_to_the_last_bit():
+    network = models.build("cnn", (1, 28, 28), 10, seed=0)
+    modules = dict(network.named_children())
+    order = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "flatten", "fc1", "relu3", "fc2")
+    x = torch.rand(5, 1, 28, 28)
+    assert torch.equal(network(x), torch.nn.Sequential(*(modules[name] for name in order))(x))
+
+
+def test_weights_follow_the_seed_and_leave_the_global_generator_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    a, b, c = (models.build("logistic", (1, 8, 8), 2, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(a.fc.weight, b.fc.weight)
+    assert not torch.equal(a.fc.weight, c.fc.weight)
+
+
+def test_rnn_reads_rows_from_the_top():
+    network = models.build("rnn", (1, 28, 28), 10, seed=0)
+    image = torch.rand(1, 1, 28, 28)
+    rows = image[:, 0]
+    states, _ = network.rnn(rows)
+    torch.testing.assert_close(network(image), network.fc(states[:, -1]))
+
+
+def test_confidence_bins_name_class_and_confidence():
+    observer = models.ConfidenceBins(torch.nn.Identity(), bins=10)
+    scores = torch.tensor([[0.72, 0.2, 0.08], [1e-9, 1e-9, 1.0]]).log()
+    assert observer(scores).argmax(1).tolist() == [0 * 10 + 7, 2 * 10 + 9]
+
+
+def test_training_learns(digits):
+    network = trained("cnn", digits, recipe=Recipe(epochs=6, batch_size=64))
+    assert accuracy(network, digits) > 0.93
+    assert not network.training
+
+
+def test_cached_network_is_the_trained_one(digits, monkeypatch):
+    first = trained("logistic", digits, recipe=QUICK)
+    calls = []
+    monkeypatch.setattr(training.OPTIMIZERS["adam"], "step", lambda *_: calls.append(1))
+    again = trained("logistic", digits, recipe=QUICK)
+    assert not calls
+    assert torch.equal(first.fc.weight, again.fc.weight)
+
+
+def test_shorter_training_is_the_beginning_of_a_longer_one(digits):
+    longer = trained("logistic", digits, recipe=Recipe(epochs=3, precision="float32"), epoch=2)
+    shorter = trained("logistic", digits, recipe=Recipe(epochs=2, precision="float32"))
+    assert torch.equal(longer.fc.weight, shorter.fc.weight)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"recipe": Recipe(epochs=2, batch_size=32)}])
+def test_another_seed_or_recipe_is_another_network(digits, change):
+    first = trained("logistic", digits, recipe=QUICK)
+    other = trained("logistic", digits, **{"recipe": QUICK, **change})
+    assert not torch.equal(first.fc.weight, other.fc.weight)
+
+
+def test_damaged_weights_are_trained_again(digits):
+    first = trained("logistic", digits, recipe=QUICK)
+    for path in (cache_dir() / "networks").rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:40])
+    assert torch.equal(trained("logistic", digits, recipe=QUICK).fc.weight, first.fc.weight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"model": "resnet"}, "model must be one of cnn, binary_cnn, mlp, rnn, logistic; got 'resnet'"),
+        ({"dataset": "mnits"}, "dataset must be one of"),
+        ({"seed": -1}, "seed must be 0 or more; got -1"),
+        ({"epoch": 99}, "epoch must be one of"),
+        ({"device": "tpu"}, "device must be one of"),
+    ],
+)
+def test_bad_input_is_named_in_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        trained(**{"model": "logistic", "dataset": "digits", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"epochs": 0}, "epochs must be 1 or more"),
+        ({"learning_rate": -1}, "learning_rate must be greater than 0"),
+        ({"optimizer": "lion"}, "optimizer must be one of adam, sgd"),
+    ],
+)
+def test_bad_recipe_is_named(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Recipe(**arguments)
+
+
+def test_image_too_small_for_the_cnn_is_named():
+    with pytest.raises(ValueError, match="at least 16×16"):
+        models.build("cnn", (1, 8, 8), 10, seed=0)

@@ -1,0 +1,78 @@
+"""The commands behind the Makefile: `python -m wna_utils data | run | scorecard | check | bench`."""
+
+import argparse
+import sys
+import time
+
+import yaml
+
+from wna_utils import chapters, fetch, pages, paths
+
+
+def fetch_data(names: list[str]) -> None:
+    """Fetch and verify the data sets' files."""
+    for name in names or fetch.FILES:
+        print(f"{name}: {fetch.ensure_files(name)}", flush=True)
+
+
+def run_notebooks(names: list[str], profile: str | None, force: bool) -> None:
+    """Execute the notebooks into chapters where something has changed."""
+    parameters = yaml.safe_load((paths.NOTEBOOKS / "profiles" / f"{profile}.yaml").read_text()) if profile else {}
+    for notebook in chapters.notebooks():
+        if names and notebook.stem not in names:
+            continue
+        started = time.monotonic()
+        print(f"{notebook.stem} …", end=" ", flush=True)
+        chapters.execute(notebook, paths.CHAPTERS, parameters, force=force)
+        print(f"{time.monotonic() - started:.0f} s", flush=True)
+
+
+def write_scorecard() -> None:
+    """Write the scorecard from the executed chapters."""
+    executed = [paths.CHAPTERS / notebook.name for notebook in chapters.notebooks()]
+    _stop_at(pages.write_scorecard(executed, paths.ROOT / "book" / "scorecard.md"))
+
+
+def check_pages() -> None:
+    """Check the built pages."""
+    _stop_at(pages.page_problems(paths.ROOT / "_build" / "html"))
+
+
+def _stop_at(problems: list[str]) -> None:
+    if problems:
+        sys.exit("\n".join(problems))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m wna_utils", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    data = commands.add_parser("data", help=fetch_data.__doc__)
+    data.add_argument("names", nargs="*", choices=[*fetch.FILES, []], help="data sets (all)")
+    run = commands.add_parser("run", help=run_notebooks.__doc__)
+    run.add_argument("names", nargs="*", help="notebooks (all)")
+    run.add_argument("--profile", choices=["smoke", "paper"], help="sizes other than the book's")
+    run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
+    commands.add_parser("scorecard", help=write_scorecard.__doc__)
+    commands.add_parser("check", help=check_pages.__doc__)
+    commands.add_parser("bench", help="measure the streaming loop against the original's")
+    options = parser.parse_args()
+    try:
+        match options.command:
+            case "data":
+                fetch_data(options.names)
+            case "run":
+                run_notebooks(options.names, options.profile, options.force)
+            case "scorecard":
+                write_scorecard()
+            case "check":
+                check_pages()
+            case "bench":
+                from wna_utils.bench import bench
+
+                bench()
+    except (chapters.ChapterFailed, fetch.DataUnavailable, OSError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Executing the notebooks into chapters of the book, only where something they depend on has changed."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from wna_utils import paths
+from wna_utils.fetch import FILES
+from wna_utils.provenance import commit
+
+
+class ChapterFailed(RuntimeError):
+    """A notebook did not run to its end."""
+
+
+def notebooks() -> list[Path]:
+    """The notebooks of the book, in order."""
+    return sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+def execute(notebook: Path, folder: Path, parameters: dict[str, Any], *, force: bool = False) -> Path:
+    """Run a notebook through papermill into `folder`, unless what is there was made from the same things.
+
+    The result replaces the old chapter only when it is complete (see `problems`); a failed one is left beside the
+    build, in `_build/failed/`. Raises `ChapterFailed`, with the notebook's own error, otherwise.
+    """
+    import papermill
+
+    chapter = folder / notebook.name
+    made_from = stamp(notebook, parameters)
+    if not force and chapter.exists():
+        existing = nbformat.read(chapter, as_version=4)
+        if existing.metadata.get("wna", {}).get("stamp") == made_from and not problems(existing):
+            return chapter
+    attempt = paths.ROOT / "_build" / "failed" / notebook.name
+    attempt.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
+    try:
+        papermill.execute_notebook(
+            notebook,
+            attempt,
+            parameters,
+            cwd=paths.ROOT,
+            kernel_name="python3",
+            progress_bar=sys.stderr.isatty(),
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a note on transport at every start, otherwise
+        )
+    except papermill.PapermillExecutionError as error:
+        raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue} (all of it is in {attempt})") from None
+    executed = nbformat.read(attempt, as_version=4)
+    if found := problems(executed):
+        raise ChapterFailed(f"{notebook.name}: {'; '.join(found)} (all of it is in {attempt})")
+    executed.metadata["wna"] = {"stamp": made_from, "commit": commit()}
+    with paths.replacing(chapter) as temporary:
+        nbformat.write(executed, temporary)
+    attempt.unlink()
+    return chapter
+
+
+def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
+    """Hash of all that an executed notebook depends on: source, parameters, sizes, claims, code and data."""
+    digest = hashlib.sha256(json.dumps([parameters, FILES], sort_keys=True).encode())
+    cells = nbformat.read(notebook, as_version=4).cells
+    digest.update(json.dumps([[cell.cell_type, cell.source, cell.metadata] for cell in cells]).encode())
+    code = sorted((paths.ROOT / "wna_utils").glob("*.py"))
+    for file in [*code, paths.NOTEBOOKS / "profiles" / "sizes.yaml", paths.ROOT / "book" / "claims.yml"]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def problems(executed: nbformat.NotebookNode) -> list[str]:
+    """Why an executed notebook must not be published; empty if it may.
+
+    The book builds without a word from notebooks that failed, were killed half-way, or show warnings.
+    """
+    found = []
+    run = executed.metadata.get("papermill", {})
+    if run.get("exception"):
+        found.append("it ended with an exception")
+    if not run.get("end_time"):
+        found.append("it was not run to the end")
+    code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
+    if any(cell.execution_count is None for cell in code):
+        found.append("it has cells that were not executed")
+    outputs = [output for cell in code for output in cell.outputs]
+    if any(output.output_type == "error" for output in outputs):
+        found.append("a cell shows an error")
+    stderr = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
+    if stderr:
+        found.append(f"a cell printed to standard error: {stderr[0].strip().splitlines()[-1]}")
+    return found

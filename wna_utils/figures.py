@@ -1,0 +1,143 @@
+"""Figures of the book: they take arrays and draw; what to show is the notebooks' business."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wna_utils.statistics import Estimate, Maps
+
+MAP, SIGNED = "viridis", "RdBu_r"
+
+
+def use_style() -> None:
+    """The book's look: readable on a phone, sharp on a screen."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind")
+    plt.rcParams.update({
+        "figure.dpi": 130,
+        "figure.constrained_layout.use": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": "medium",
+        "legend.frameon": False,
+    })  # fmt: skip
+
+
+def show_map(ax: Axes, image: Maps, title: str = "", limit: float | None = None, outline: np.ndarray | None = None):
+    """One map (c, h, w) as a picture: own range in viridis, or ±`limit` in red and blue.
+
+    A masked map is drawn as an empty frame that says "no samples". `outline` (h, w) is ringed where true.
+    """
+    ax.set_title(title)
+    ax.set(xticks=[], yticks=[])
+    sns.despine(ax=ax, left=False, bottom=False, top=False, right=False)
+    if np.ma.getmaskarray(image).any():
+        ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", facecolor="0.95")
+        ax.text(0.5, 0.5, "no\nsamples", ha="center", va="center", color="0.4")
+        return None
+    picture = np.ma.getdata(image).squeeze(0) if image.shape[0] == 1 else np.moveaxis(np.ma.getdata(image), 0, -1)
+    if limit is None:
+        return ax.imshow(picture, cmap=MAP)
+    if outline is not None and outline.any():
+        ax.contour(outline, levels=[0.5], colors="black", linewidths=0.8)
+    return ax.imshow(picture, cmap=SIGNED, vmin=-limit, vmax=limit)
+
+
+def map_grid(
+    rows: Sequence[Sequence[Maps]],
+    titles: Sequence[Sequence[str]],
+    row_labels: Sequence[str] = (),
+    limits: Sequence[Sequence[float | None]] | None = None,
+    outlines: Sequence[Sequence[np.ndarray]] | None = None,
+) -> Figure:
+    """Rows of maps (c, h, w), each with its title; for `limits` and `outlines`, one for each map, see `show_map`.
+
+    A row whose maps all have the same limit gets a colour bar.
+    """
+    columns = max(len(row) for row in rows)
+    size = (1.15 * columns + 0.5, 1.55 * len(rows))
+    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
+    for r, maps in enumerate(rows):
+        row_limits = limits[r] if limits else [None] * columns
+        drawn = None
+        for k, image in enumerate(maps):
+            outline = outlines[r][k] if outlines else None
+            drawn = show_map(axes[r, k], image, titles[r][k], row_limits[k], outline) or drawn
+            axes[r, k].title.set_fontsize("small")
+        for ax in axes[r, len(maps) :]:
+            ax.set_axis_off()
+        if drawn is not None and row_limits[0] is not None and len(set(row_limits)) == 1:
+            figure.colorbar(drawn, ax=list(axes[r]), shrink=0.8, pad=0.01, aspect=12)
+        if row_labels:
+            axes[r, 0].set_ylabel(row_labels[r])
+    return figure
+
+
+def confusion_grid(matrices: Sequence[np.ndarray], titles: Sequence[str], classes: Sequence[str]) -> Figure:
+    """Confusion matrices (K, K) side by side, true class downwards, all on one scale."""
+    columns = min(len(matrices), 2)
+    rows = -(-len(matrices) // columns)
+    size = (4.4 * columns, 4.2 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for ax, matrix, title in zip(axes.flat, matrices, titles, strict=False):
+        drawn = heatmap(ax, matrix, classes, classes, (0, 1), "Blues")
+        ax.set(title=title, xlabel="called", ylabel="digit shown")
+    figure.colorbar(drawn, ax=axes, shrink=0.5, label="share of the digit's test images")
+    return figure
+
+
+def heatmap(
+    ax: Axes, matrix: Maps, rows: Sequence[str], columns: Sequence[str], limits: tuple[float, float], cmap: str
+):
+    """A matrix as coloured cells with its numbers written in; masked cells stay grey."""
+    ax.set_facecolor("0.92")
+    drawn = ax.imshow(matrix, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    middle = sum(limits) / 2
+    reach = limits[1] - middle
+    for (r, c), value in np.ndenumerate(np.ma.filled(matrix, np.nan)):
+        if np.isnan(value) or abs(value) < 0.005:
+            continue
+        far = abs(value - middle) > 0.5 * reach and (limits[0] < 0 or value > middle)
+        text = f"{value:.2f}".replace("0.", ".", 1)
+        ax.text(c, r, text, ha="center", va="center", fontsize="xx-small", color="white" if far else "0.2")
+    return drawn
+
+
+def shares(ax: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
+    """Share of noise that each class gets, one line per run: counts (runs, K), the runs' mean as bars."""
+    share = counts / counts.sum(1, keepdims=True)
+    ax.bar(range(len(classes)), share.mean(0), color="0.85", zorder=0)
+    for run, color in zip(share, sns.color_palette("colorblind", len(share)), strict=True):
+        ax.plot(range(len(classes)), run, "o", markersize=5, alpha=0.8, color=color)
+    ax.set_xticks(range(len(classes)), classes)
+    ax.set(ylim=(0, 1), xlabel="class called", ylabel="share of noise images")
+
+
+def lines_over_runs(
+    ax: Axes, x: Sequence[float], y: np.ndarray, classes: Sequence[str], at_least: float = 0.03
+) -> None:
+    """Mean over runs, with the range of runs shaded, of y (runs, x, K) for each class that ever exceeds `at_least`."""
+    for k, color in enumerate(sns.color_palette("tab10", len(classes))):
+        if y[:, :, k].mean(0).max() < at_least:
+            continue
+        ax.plot(x, y[:, :, k].mean(0), "o-", color=color, label=classes[k], markersize=4)
+        ax.fill_between(x, y[:, :, k].min(0), y[:, :, k].max(0), color=color, alpha=0.15, linewidth=0)
+    ax.set(ylim=(0, 1), ylabel="share of noise images")
+    ax.legend(title="class called", ncols=2, fontsize="small")
+
+
+def estimates(ax: Axes, x: Sequence[float], values: Sequence[Estimate], label: str, offset: float = 0.0) -> None:
+    """Estimates with their intervals against x; those without samples are left out."""
+    known = [(at + offset, each) for at, each in zip(x, values, strict=True) if not np.isnan(each.value)]
+    if not known:
+        return
+    at, found = zip(*known, strict=True)
+    value, low, high = (np.array([getattr(each, end) for each in found]) for end in ("value", "low", "high"))
+    errors = [np.nan_to_num(value - low), np.nan_to_num(high - value)]
+    ax.errorbar(at, value, yerr=errors, fmt="o-", capsize=3, markersize=5, label=label)

@@ -1,0 +1,114 @@
+"""Parameters of a notebook: what its parameters cell declares, checked before any work is done.
+
+The cell tagged `parameters` holds literals with annotations; it is the only declaration. Papermill checks neither
+names nor types, so the notebook's next cell calls `parameters`, which does.
+"""
+
+import ast
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import make_dataclass
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from wna_utils import data, devices, paths, stimuli
+from wna_utils.checks import at_least, fraction, one_of
+
+TYPES = {
+    str(each).removeprefix("<class '").removesuffix("'>"): TypeAdapter(each)
+    for each in (int, float, str, bool, list[int], list[float], list[str])
+}
+PROFILES = ("book", "smoke", "paper")
+
+
+def _each(check: Callable, *limits) -> Callable:
+    def check_all(name: str, values: list) -> None:
+        at_least(f"the number of {name}", len(values), 1)
+        for value in values:
+            check(f"each of {name}", value, *limits)
+
+    return check_all
+
+
+def _pair(name: str, value: str) -> None:
+    if len(set(value.split())) != 2:
+        raise ValueError(f'{name} must be two different classes, such as "1 7"; got {value!r}')
+
+
+# What a value must be, by name: a name means the same in every notebook.
+RULES: dict[str, Callable[[str, Any], None]] = {
+    "profile": lambda name, value: one_of(name, value, PROFILES),
+    "dataset": lambda name, value: one_of(name, value, data.NAMES),
+    "distribution": lambda name, value: one_of(name, value, stimuli.DISTRIBUTIONS),
+    "precision": lambda name, value: one_of(name, value, devices.PRECISIONS),
+    "device": lambda _, value: devices.resolve_device(value),
+    "seed": lambda name, value: at_least(name, value, 0),
+    "n_noise": lambda name, value: at_least(name, value, 1),
+    "n_noise_others": lambda name, value: at_least(name, value, 1),
+    "n_noise_grid": lambda name, value: at_least(name, value, 1),
+    "n_networks": lambda name, value: at_least(name, value, 1),
+    "gammas": _each(fraction),
+    "pairs": _each(_pair),
+    "contrasts": _each(at_least, 0.01),
+}
+
+
+def parameters(notebook: str) -> Any:
+    """The checked parameters of the running notebook, as a frozen dataclass.
+
+    Values come, in this order, from papermill's `-p`, from the profile's part of `notebooks/profiles/sizes.yaml`, and
+    from the parameters cell. Raises `ValueError` for a name that the notebook does not declare, a wrong type, or a
+    value out of range.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    injected = [source for source in shell.user_ns["In"] if source.startswith("# Parameters\n")]
+    return check(notebook, shell.user_ns, assigned(injected[-1]) if injected else {})
+
+
+def check(notebook: str, namespace: Mapping[str, Any], injected: Mapping[str, Any] = {}) -> Any:
+    """Check `namespace`, in which the names `injected` were set from outside, against the notebook's declaration."""
+    declared = declaration(notebook)
+    for name in injected:
+        if name not in declared:
+            raise ValueError(f"{notebook} has no parameter {name!r}; it has {', '.join(declared)}")
+    values = {name: namespace.get(name, default) for name, (_, default) in declared.items()}
+    RULES["profile"]("profile", values["profile"])
+    sizes = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text())
+    values |= {
+        name: value
+        for name, value in sizes.get(values["profile"], {}).get(notebook, {}).items()
+        if name not in injected
+    }
+    for name, value in values.items():
+        annotation = declared[name][0]
+        try:
+            values[name] = TYPES[annotation].validate_python(value, strict=True)
+        except ValidationError:
+            raise ValueError(f"{name} must be of type {annotation}; got {value!r}") from None
+        RULES.get(name, lambda *_: None)(name, values[name])
+    return make_dataclass(notebook, values, frozen=True)(**values)
+
+
+def declaration(notebook: str) -> dict[str, tuple[str, Any]]:
+    """Annotation and default of each name in the notebook's parameters cell."""
+    cells = json.loads((paths.NOTEBOOKS / f"{notebook}.ipynb").read_text())["cells"]
+    [source] = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    return {
+        node.target.id: (ast.unparse(node.annotation), ast.literal_eval(node.value))
+        for node in ast.parse(source).body
+        if isinstance(node, ast.AnnAssign)
+    }
+
+
+def assigned(source: str) -> dict[str, Any]:
+    """The literals that a cell of plain assignments sets, by name."""
+    return {
+        target.id: ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    }

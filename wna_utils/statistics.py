@@ -1,0 +1,167 @@
+"""What is read off tallies: templates, their significance, how well they classify, and intervals on all of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from wna_utils.checks import one_of
+from wna_utils.tally import Tally
+from wna_utils.training import predict
+
+Maps = np.ndarray | np.ma.MaskedArray
+MATCHING_RULES = ("dot", "cosine", "centred")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval (NaN ends where there is none) and what it was counted over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    of: str  # what n counts: "networks", "test images", …
+
+
+def proportion(successes: int, n: int, of: str) -> Estimate:
+    """Share of successes with its 95 % Wilson interval; NaN throughout if n is 0."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0, of)
+    low, high = np.round(proportion_confint(successes, n, method="wilson"), 12)  # 0 of n begins at 0, not 1e-19
+    return Estimate(successes / n, float(low), float(high), n, of)
+
+
+def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:
+    """Mean of independent repetitions with its 95 % t interval, cut to the range `within` of possible values.
+
+    Repetitions that gave nothing (NaN) are left out, and n is what remains.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0, of)
+    n, mean = len(values), float(values.mean())
+    half = t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    low, high = (mean - half, mean + half) if within is None else np.clip((mean - half, mean + half), *within)
+    return Estimate(mean, float(low), float(high), n, of)
+
+
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """a − b with a 95 % interval from the ends of both (Newcombe's method for independent estimates)."""
+    value = a.value - b.value
+    low = value - np.hypot(a.value - a.low, b.high - b.value)
+    high = value + np.hypot(a.high - a.value, b.value - b.low)
+    return Estimate(value, float(low), float(high), min(a.n, b.n), a.of)
+
+
+def significant(z: Maps, rate: float = 0.05) -> np.ndarray:
+    """Which pixels of z maps (K, c, h, w) differ from noise, all maps tested together; False where masked.
+
+    Two-sided, with the false discovery rate held at `rate` (Benjamini & Hochberg).
+    """
+    from scipy.stats import false_discovery_control, norm
+
+    known = ~np.ma.getmaskarray(z)
+    found = np.zeros(z.shape, bool)
+    if known.any():
+        p = 2 * norm.sf(np.abs(np.ma.getdata(z)[known]))
+        found[known] = false_discovery_control(p) <= rate
+    return found
+
+
+def classification_image(means: Maps) -> np.ma.MaskedArray:
+    """Eq. 1 for two signals and responses: means n̄ˢʳ (2, 2, c, h, w) → c = Σₛ n̄ˢ¹ − Σₛ n̄ˢ².
+
+    Positive where brightness speaks for the first class, as in the paper's Fig. 1 (Eq. 1 itself has the other sign).
+    Masked if any cell is empty: the equation gives each cell the same weight, and there is nothing to weigh.
+    """
+    return np.ma.asarray(means[0, 0] + means[1, 0] - means[0, 1] - means[1, 1])
+
+
+def match_templates(templates: Maps, images: Tensor, rule: str = "dot") -> np.ndarray:
+    """Class (n,) whose template (K, c, h, w) fits each image (n, c, h, w) best; a masked template is never chosen.
+
+    "dot" is the raw dot product, the paper's rule; "cosine" divides by the template's length; "centred" is the
+    correlation of template and image. Raises `ValueError` for another rule or if every template is masked.
+    """
+    one_of("rule", rule, MATCHING_RULES)
+    masked = np.ma.getmaskarray(templates).reshape(len(templates), -1).any(1)
+    if masked.all():
+        raise ValueError("there is no template to match: every class is empty")
+    flat = np.ma.getdata(templates).reshape(len(templates), -1)
+    if rule == "centred":
+        flat = flat - flat.mean(1, keepdims=True)
+    if rule != "dot":
+        flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    scores = images.flatten(1).double().numpy() @ np.where(masked[:, None], 0, flat).T  # (n, K)
+    return np.where(masked, -np.inf, scores).argmax(1)
+
+
+def template_accuracy(templates: Maps, images: Tensor, labels: Tensor, rule: str = "dot") -> Estimate:
+    """Share of images that `match_templates` classifies correctly."""
+    correct = match_templates(templates, images, rule) == labels.numpy()
+    return proportion(int(correct.sum()), len(correct), "test images")
+
+
+def confusion(truth: Tensor | np.ndarray, response: np.ndarray, classes: int) -> np.ndarray:
+    """Confusion matrix (K, K): share of each true class (row) that gets each response (column)."""
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(truth, response, labels=range(classes), normalize="true")
+
+
+def stretch(maps: Maps) -> Maps:
+    """Each map (K, c, h, w) stretched to [0, 1], as the original does before it shows one to a network."""
+    axes = tuple(range(1, maps.ndim))
+    low, high = maps.min(axes, keepdims=True), maps.max(axes, keepdims=True)
+    return (maps - low) / (high - low)
+
+
+def read_back(network: nn.Module, maps: Maps) -> np.ma.MaskedArray:
+    """Class (K,) that a network gives each stretched map; masked for an empty class."""
+    empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1)
+    shown = Tensor(np.ma.filled(stretch(maps), 0.5))
+    return np.ma.masked_array(predict(network, shown).numpy(), mask=empty)
+
+
+def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
+    """Correlation over pixels of every map in `a` (K, …) with every map in `b` (L, …), (K, L); masked if either is."""
+
+    def standardized(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
+        flat = np.ma.getdata(maps).reshape(len(maps), -1)
+        flat = flat - flat.mean(1, keepdims=True)
+        empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1)
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True), empty
+
+    (a, a_empty), (b, b_empty) = standardized(a), standardized(b)
+    return np.ma.masked_array(a @ b.T, mask=a_empty[:, None] | b_empty)
+
+
+def agreement(a: Maps, b: Maps) -> float:
+    """Mean correlation of two sets of maps, class by class, over the classes that both have; NaN if there are none."""
+    same_class = np.ma.diagonal(correlations(a, b))
+    return float(same_class.mean()) if same_class.count() else np.nan
+
+
+def distinctive(maps: Maps) -> Maps:
+    """Maps (K, …) less the mean over classes: what tells a class from the others."""
+    return maps - maps.mean(0, keepdims=True)
+
+
+def pool(tally: Tally, groups: int, weights: np.ndarray) -> np.ma.MaskedArray:
+    """Class means (K, c, h, w) of a tally of K·`groups` rows, the images of group i weighted by `weights[i]`.
+
+    A class whose images all weigh nothing is masked.
+    """
+    means = np.ma.filled(tally.means, 0)
+    means = means.reshape(-1, groups, *means.shape[1:])  # (K, groups, c, h, w)
+    weight = tally.counts.reshape(-1, groups) * weights  # (K, groups)
+    total = weight.sum(1).reshape(-1, *[1] * (means.ndim - 2))
+    with np.errstate(invalid="ignore"):
+        return np.ma.masked_invalid(np.einsum("kg,kg...->k...", weight, means) / total)
