@@ -9,7 +9,8 @@ READY  := $(VENV)/.ready
 
 book: data  ## build the book from real data
 	$(PY) -m wna_utils run
-	$(PY) -m wna_utils scorecard
+	$(PY) -m wna_utils front-page
+	rm -rf _build/html
 	$(VENV)/bin/jupyter-book build . --all -n -W --keep-going --quiet
 	$(PY) -m wna_utils check
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
@@ -29,7 +30,7 @@ bench: $(READY)  ## measure the streaming loop against the original's
 	$(PY) -m wna_utils bench
 
 clean:  ## remove what is built, but neither the data nor trained networks and tallies
-	rm -rf _build book/chapters book/scorecard.md .pytest_cache .ruff_cache
+	rm -rf _build book/chapters book/scorecard.md book/cover.png .pytest_cache .ruff_cache
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'

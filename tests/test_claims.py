@@ -73,16 +73,17 @@ def test_every_claims_figure_exists_in_a_notebook():
         (
             Estimate(0.991, 0.989, 0.993, 5, "networks"),
             "percent",
-            "99.10 % (95 % interval 98.90 % to 99.30 %, n = 5 networks)",
+            "99.10 % (95 % CI 98.90 to 99.30 %; n = 5 networks)",
         ),
         (Estimate(0.258, np.nan, np.nan, 10_000, "test images"), "percent", "25.8 % (n = 10,000 test images)"),
         (
             Estimate(0.0, 0.0, 0.000008, 500_000, "images"),
             "percent",
-            "0.00 % (95 % interval 0.00 % to 0.0008 %, n = 500,000 images)",
+            "0.00 % (95 % CI 0.00 to 0.0008 %; n = 500,000 images)",
         ),
         (Estimate(9, np.nan, np.nan, 10, "maps"), "count", "9 (n = 10 maps)"),
-        (Estimate(0.456, 0.4, 0.5, 3, "maps"), "number", "0.46 (95 % interval 0.40 to 0.50, n = 3 maps)"),
+        (Estimate(0.456, 0.4, 0.5, 3, "maps"), "number", "0.46 (95 % CI 0.40 to 0.50; n = 3 maps)"),
+        (Estimate(0.2, -0.1, 0.5, 3, "maps"), "number", "0.20 (95 % CI −0.10 to 0.50; n = 3 maps)"),
         (Estimate(np.nan, np.nan, np.nan, 0, "maps"), "number", "no samples"),
     ],
 )

@@ -1,3 +1,5 @@
+import base64
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -41,6 +43,14 @@ def test_bad_page_is_noticed(site, old, new, problem):
     assert found.startswith("page.html")
 
 
+def test_cover_is_the_named_figure(tmp_path):
+    picture = new_output("display_data", data={"image/png": base64.b64encode(b"picture").decode()})
+    cell = new_code_cell("", outputs=[picture], metadata={"mystnb": {"figure": {"name": "fig-a"}}})
+    nbformat.write(new_notebook(cells=[new_code_cell(""), cell]), tmp_path / "chapter.ipynb")
+    pages.write_cover(tmp_path / "chapter.ipynb", "fig-a", tmp_path / "cover.png")
+    assert (tmp_path / "cover.png").read_bytes() == b"picture"
+
+
 def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     def output(name, text):
         data = {"application/papermill.record/text/plain": text}
@@ -54,5 +64,5 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     text = (tmp_path / "scorecard.md").read_text()
     assert len(missing) == len(claims.ledger()) - 1
     assert all(claim.statement in text for claim in claims.ledger().values())
-    assert "99.00 % (95 % interval 98.90 % to 99.10 %, n = 5 networks)\n  - {bdg-success}`reproduced`" in text
+    assert "99.00 % (95 % CI 98.90 to 99.10 %; n = 5 networks)\n  - {bdg-success}`reproduced`" in text
     assert "**1** reproduced" in text

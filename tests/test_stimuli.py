@@ -32,6 +32,11 @@ def test_contrast_shrinks_the_noise_around_mid_grey():
     torch.testing.assert_close(half, 0.5 + 0.5 * (full - 0.5))
 
 
+def test_mean_moves_the_noise():
+    usual, moved = WhiteNoise(SHAPE).block(0).stimuli, WhiteNoise(SHAPE, mean=0.0).block(0).stimuli
+    torch.testing.assert_close(moved, usual - 0.5)
+
+
 def test_signal_plus_noise_mixes_as_eq_3_says():
     signals, labels = torch.rand(3, *SHAPE), torch.tensor([0, 1, 1])
     source = SignalPlusNoise(signals, labels, WhiteNoise(SHAPE), gamma=0.3)
@@ -53,11 +58,12 @@ def test_sources_that_differ_have_different_identities():
     identities = {
         noise.identity(),
         WhiteNoise(SHAPE, contrast=0.5).identity(),
+        WhiteNoise(SHAPE, mean=0.0).identity(),
         SignalPlusNoise(signals, labels, noise, 0.1).identity(),
         SignalPlusNoise(signals, labels, noise, 0.2).identity(),
         SignalPlusNoise(signals + 1, labels, noise, 0.2).identity(),
     }
-    assert len(identities) == 5
+    assert len(identities) == 6
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python -m wna_utils data | run | scorecard | check | bench`."""
+"""The commands behind the Makefile: `python -m wna_utils data | run | front-page | check | bench`."""
 
 import argparse
 import sys
@@ -27,9 +27,11 @@ def run_notebooks(names: list[str], profile: str | None, force: bool) -> None:
         print(f"{time.monotonic() - started:.0f} s", flush=True)
 
 
-def write_scorecard() -> None:
-    """Write the scorecard from the executed chapters."""
+def write_front_page() -> None:
+    """Write the scorecard and the cover picture from the executed chapters."""
     executed = [paths.CHAPTERS / notebook.name for notebook in chapters.notebooks()]
+    cover_chapter = paths.CHAPTERS / "s31_classifier_biases.ipynb"
+    pages.write_cover(cover_chapter, "fig-s31-cnn-maps", paths.ROOT / "book" / "cover.png")
     _stop_at(pages.write_scorecard(executed, paths.ROOT / "book" / "scorecard.md"))
 
 
@@ -52,7 +54,7 @@ def main() -> None:
     run.add_argument("names", nargs="*", help="notebooks (all)")
     run.add_argument("--profile", choices=["smoke", "paper"], help="sizes other than the book's")
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
-    commands.add_parser("scorecard", help=write_scorecard.__doc__)
+    commands.add_parser("front-page", help=write_front_page.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
@@ -62,8 +64,8 @@ def main() -> None:
                 fetch_data(options.names)
             case "run":
                 run_notebooks(options.names, options.profile, options.force)
-            case "scorecard":
-                write_scorecard()
+            case "front-page":
+                write_front_page()
             case "check":
                 check_pages()
             case "bench":

@@ -109,8 +109,8 @@ def in_words(estimate: Estimate, unit: str) -> Printed:
     value, low, high = (
         _number(each, unit, 2 if near_an_end else 1) for each in (estimate.value, estimate.low, estimate.high)
     )
-    interval = "" if math.isnan(estimate.low) else f"95 % interval {low} to {high}, "
-    return Printed(f"{value} ({interval}n = {estimate.n:,} {estimate.of})")
+    interval = "" if math.isnan(estimate.low) else f"95 % CI {low.removesuffix(' %')} to {high}; "
+    return Printed(f"{value} ({interval}n = {estimate.n:,} {estimate.of})".replace("-", "−"))
 
 
 def _number(value: float, unit: str, decimals: int = 1) -> str:

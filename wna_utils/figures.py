@@ -58,7 +58,8 @@ def map_grid(
     A row whose maps all have the same limit gets a colour bar.
     """
     columns = max(len(row) for row in rows)
-    size = (1.15 * columns + 0.5, 1.55 * len(rows))
+    lines = sum(max(title.count("\n") + 1 if title else 0 for title in row) for row in titles)
+    size = (1.15 * columns + 0.5, 1.2 * len(rows) + 0.19 * lines)
     figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
     for r, maps in enumerate(rows):
         row_limits = limits[r] if limits else [None] * columns
@@ -74,6 +75,11 @@ def map_grid(
         if row_labels:
             axes[r, 0].set_ylabel(row_labels[r])
     return figure
+
+
+def in_rows(items: Sequence, width: int = 5) -> list[Sequence]:
+    """Cut items into rows for `map_grid`, so that ten maps can be seen on a phone, too."""
+    return [items[start : start + width] for start in range(0, len(items), width)]
 
 
 def confusion_grid(matrices: Sequence[np.ndarray], titles: Sequence[str], classes: Sequence[str]) -> Figure:
@@ -116,7 +122,7 @@ def shares(ax: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
     for run, color in zip(share, sns.color_palette("colorblind", len(share)), strict=True):
         ax.plot(range(len(classes)), run, "o", markersize=5, alpha=0.8, color=color)
     ax.set_xticks(range(len(classes)), classes)
-    ax.set(ylim=(0, 1), xlabel="class called", ylabel="share of noise images")
+    ax.set(ylim=(0, 1.03), xlabel="class called", ylabel="share of noise images")
 
 
 def lines_over_runs(
@@ -128,16 +134,16 @@ def lines_over_runs(
             continue
         ax.plot(x, y[:, :, k].mean(0), "o-", color=color, label=classes[k], markersize=4)
         ax.fill_between(x, y[:, :, k].min(0), y[:, :, k].max(0), color=color, alpha=0.15, linewidth=0)
-    ax.set(ylim=(0, 1), ylabel="share of noise images")
+    ax.set(ylim=(0, 1.03), ylabel="share of noise images", xticks=x)
     ax.legend(title="class called", ncols=2, fontsize="small")
 
 
-def estimates(ax: Axes, x: Sequence[float], values: Sequence[Estimate], label: str, offset: float = 0.0) -> None:
+def estimates(ax: Axes, x: Sequence[float], values: Sequence[Estimate], label: str, line: str = "o-") -> None:
     """Estimates with their intervals against x; those without samples are left out."""
-    known = [(at + offset, each) for at, each in zip(x, values, strict=True) if not np.isnan(each.value)]
+    known = [(at, each) for at, each in zip(x, values, strict=True) if not np.isnan(each.value)]
     if not known:
         return
     at, found = zip(*known, strict=True)
     value, low, high = (np.array([getattr(each, end) for each in found]) for end in ("value", "low", "high"))
     errors = [np.nan_to_num(value - low), np.nan_to_num(high - value)]
-    ax.errorbar(at, value, yerr=errors, fmt="o-", capsize=3, markersize=5, label=label)
+    ax.errorbar(at, value, yerr=errors, fmt=line, capsize=3, markersize=5, label=label)

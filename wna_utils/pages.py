@@ -1,5 +1,6 @@
 """The book's scorecard, and the checks that its built pages must pass."""
 
+import base64
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -36,6 +37,18 @@ def write_scorecard(chapters: list[Path], target: Path) -> list[str]:
         temporary.write_text(f"Of {len(ledger)} claims: {summary}.\n\n{table}")
     unrecorded = [claim.id for claim in ledger.values() if claim.rule and claim.id not in estimates]
     return [f"no notebook records the claim {each}" for each in unrecorded]
+
+
+def write_cover(chapter: Path, figure: str, target: Path) -> None:
+    """Write the picture of the book's first page: the figure of this label, taken from an executed chapter."""
+    [cell] = [
+        cell
+        for cell in nbformat.read(chapter, as_version=4).cells
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == figure
+    ]
+    [picture] = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    with paths.replacing(target) as temporary:
+        temporary.write_bytes(base64.b64decode(picture))
 
 
 def page_problems(site: Path) -> list[str]:

@@ -62,10 +62,10 @@ DISTRIBUTIONS = {"uniform": _uniform, "normal": _normal, "binary": _binary}
 
 @dataclass(frozen=True)
 class WhiteNoise:
-    """Independent pixels around mid-grey: 0.5 + contrast · (u − 0.5).
+    """Independent pixels: mean + contrast · (u − 0.5).
 
     "uniform" is the original's noise, u in [0, 1) with standard deviation 0.289; "normal" has the same mean and
-    standard deviation; "binary" pixels are 0 or 1.
+    standard deviation; "binary" u are 0 or 1. At mean 0.5 and contrast 1, the pixels are u itself.
 
     Raises `ValueError` for an unknown distribution, a negative seed, a contrast not above 0, or a bad shape.
     """
@@ -74,6 +74,7 @@ class WhiteNoise:
     distribution: str = "uniform"
     seed: int = 0
     contrast: float = 1.0
+    mean: float = 0.5
 
     def __post_init__(self):
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -85,8 +86,8 @@ class WhiteNoise:
     def block(self, i: int) -> Block:
         rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
         noise = DISTRIBUTIONS[self.distribution](rng, (BLOCK, *self.shape))
-        if self.contrast != 1:
-            noise = np.float32(0.5) + np.float32(self.contrast) * (noise - np.float32(0.5))
+        if (self.contrast, self.mean) != (1, 0.5):
+            noise = np.float32(self.mean) + np.float32(self.contrast) * (noise - np.float32(0.5))
         stimuli = torch.from_numpy(noise)
         return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
 
