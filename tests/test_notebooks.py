@@ -49,6 +49,16 @@ def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
     assert "not results" in text
 
 
+ODD = {
+    "s21_classification_images": {"n_networks": 1, "pairs": ["3 8"], "gammas": [1.0], "precision": "float32"},
+    "s31_classifier_biases": {"n_networks": 1, "distribution": "binary", "contrasts": [2.0], "n_noise": 1},
+}
+
+
+def test_odd_parameters_are_no_trouble(notebook, tmp_path):
+    chapters.execute(notebook, tmp_path, {**SMOKE, **ODD[notebook.stem]})
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

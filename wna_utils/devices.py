@@ -10,15 +10,13 @@ PRECISIONS = ("float32", "bf16")
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """The torch device for `device`: "auto" takes CUDA, then Apple's MPS, then the CPU.
+    """The torch device for `device`: "auto" takes the machine's accelerator if it has one, or else the CPU.
 
     Raises `ValueError` for a device that torch does not know or this machine does not have.
     """
     present = ["cpu"]
-    if torch.backends.mps.is_available():
-        present.insert(0, "mps")
-    if torch.cuda.is_available():
-        present.insert(0, "cuda")
+    if torch.accelerator.is_available():
+        present.insert(0, torch.accelerator.current_accelerator().type)
     if str(device) == "auto":
         return torch.device(present[0])
     one_of("device", str(device).split(":")[0], ["auto", *present])
@@ -29,7 +27,8 @@ def has_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is done in hardware, so that asking for it makes things faster."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    on_cpu = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return on_cpu and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

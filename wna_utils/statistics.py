@@ -52,14 +52,6 @@ def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float
     return Estimate(mean, float(low), float(high), n, of)
 
 
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a − b with a 95 % interval from the ends of both (Newcombe's method for independent estimates)."""
-    value = a.value - b.value
-    low = value - np.hypot(a.value - a.low, b.high - b.value)
-    high = value + np.hypot(a.high - a.value, b.value - b.low)
-    return Estimate(value, float(low), float(high), min(a.n, b.n), a.of)
-
-
 def significant(z: Maps, rate: float = 0.05) -> np.ndarray:
     """Which pixels of z maps (K, c, h, w) differ from noise, all maps tested together; False where masked.
 
