@@ -141,6 +141,13 @@ def test_cache_tells_networks_apart(planted, noise):
     assert observe(planted, noise, N, classes=2) != observe(other, noise, N, classes=2)
 
 
+def test_network_with_a_hook_is_never_taken_from_the_cache(noise):
+    network = models.build("logistic", noise.shape, 2, seed=0)
+    first = observe(network, noise, N, classes=2)
+    network.fc.register_forward_hook(lambda module, arguments, scores: -scores)
+    assert (observe(network, noise, N, classes=2).counts == first.counts[::-1]).all()
+
+
 def test_network_is_not_changed(digits):
     network = models.build("cnn", digits.shape, 10, seed=0).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -164,9 +171,9 @@ def test_class_never_chosen_has_no_map(noise):
 
 def test_cells_add_up_to_the_trials(planted, noise):
     source = SignalPlusNoise(torch.rand(6, 1, 8, 8), torch.tensor([0, 1] * 3), noise, 0.2)
-    tally = observe(planted, source, N, classes=2, tally=CellTally(2, 2, noise.shape))
+    tally = observe(planted, source, N, classes=2, tally=CellTally.of(2))
     assert tally.counts.sum(1).tolist() == [N // 2, N // 2]
-    assert observe(planted, source, N, classes=2, tally=CellTally(2, 2, noise.shape)).noise == tally.noise
+    assert observe(planted, source, N, classes=2, tally=CellTally.of(2)).noise == tally.noise
 
 
 def test_bf16_is_close(digits):

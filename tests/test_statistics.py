@@ -60,7 +60,7 @@ def test_classification_image_recovers_a_planted_template(planted, noise):
 
     signals = 0.5 + 0.02 * planted.templates.view(2, 1, 8, 8)
     source = SignalPlusNoise(signals, torch.tensor([0, 1]), noise, gamma=0.3)
-    tally = observe(planted, source, 100_000, classes=2, tally=CellTally(2, 2, noise.shape))
+    tally = observe(planted, source, 100_000, classes=2, tally=CellTally.of(2))
     found = st.classification_image(tally.means("noise")).ravel()
     assert np.corrcoef(found, planted.templates[0])[0, 1] > 0.98
 

@@ -44,14 +44,14 @@ def code_digest(*objects: object) -> str:
 def model_digest(model: object) -> str | None:
     """Short hash of a network: classes, their code, settings and weights.
 
-    None if the network cannot be told apart for certain by what is seen from outside: a plain function, one with
-    hooks, a class whose source is not at hand, or attributes that are neither tensors nor plain values.
+    None if the network cannot be told apart for certain by what is seen from outside: a plain function, a network with
+    hooks or a forward of its own, a class whose source is not at hand, attributes that are neither tensors nor plain.
     """
     if not isinstance(model, nn.Module):
         return None
     parts = [repr(model)]
     for name, module in model.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks:
+        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
             return None
         if type(module).__module__.startswith("torch.nn."):
             continue

@@ -36,7 +36,7 @@ def observe(
     classes: int = 10,
     *,
     start: int = 0,
-    tally: Tally | CellTally | None = None,
+    tally: Callable[[int, tuple[int, ...]], Tally | CellTally] = Tally.empty,
     batch_size: int | None = None,
     device: str = "auto",
     precision: str = "float32",
@@ -45,7 +45,8 @@ def observe(
     """Show trials `start` … `start + n − 1` of `source` to `model` and tally them by response.
 
     `model` maps stimuli (b, c, h, w) to scores (b, `classes`); the highest score is the response. It is not changed.
-    `tally` is an empty tally to fill instead of `Tally.empty(classes, source.shape)`, such as a `CellTally`.
+    `tally` makes the empty tally to fill from `classes` and the shape (c, h, w) of a stimulus; `CellTally.of(2)`, for
+    example, keeps two signals apart.
     `batch_size` is the number of images in one forward pass (a size that suits the device by default).
     `precision` "bf16" runs the network in bfloat16 where the hardware has it: faster, with a few labels changed.
 
@@ -61,23 +62,23 @@ def observe(
             _whole(name, value, low)
     one_of("precision", precision, PRECISIONS)
     target = resolve_device(device)
-    _check_observer(model, source, classes)
-    tally = Tally.empty(classes, source.shape) if tally is None else tally
-    path = _checkpoint_path(model, source, n, start, classes, precision, tally) if cache else None
+    _check_observer(model, source, classes, target)
+    filled = tally(classes, source.shape)
+    path = _checkpoint_path(model, source, n, start, precision, filled) if cache else None
 
-    done = _restore(tally, path)
+    done = _restore(filled, path)
     if done == n:
-        return tally
+        return filled
     saved = time.monotonic()
     with bar(total=n, initial=done, desc="showing noise", unit=" images", unit_scale=True) as progress:
         for block, scores in stream(model, source, start + done, start + n, batch_size, target, precision):
-            tally.add(block, scores.argmax(1))
+            filled.add(block, scores.argmax(1))
             done += len(block)
             progress.update(len(block))
             if path and (done == n or time.monotonic() - saved > CHECKPOINT_EVERY):
-                tallies.write(path, tally.tensors(), done)
+                tallies.write(path, filled.tensors(), done)
                 saved = time.monotonic()
-    return tally
+    return filled
 
 
 @torch.inference_mode()
@@ -98,16 +99,13 @@ def stream(
         model = copy.deepcopy(model).to(device, memory_format=torch.channels_last).eval()
     batch_size = batch_size or _good_batch(source, device)
     for block in _ahead(source, start, stop):
-        stimuli = block.stimuli.to(device)
+        on_device = block.to(device)
         with autocast(device, precision):
-            scores = torch.cat([model(batch) for batch in stimuli.split(batch_size)])
+            scores = torch.cat([model(batch) for batch in on_device.stimuli.split(batch_size)])
         if not scores.isfinite().all():
             raise ValueError("the model's output is not finite for some stimuli: check its weights")
-        if device.type == "cuda":
-            noise = stimuli if block.noise is block.stimuli else block.noise.to(device)
-            yield Block(stimuli, noise, block.signal.to(device)), scores
-        else:  # tallies count in float64, which not every other device has
-            yield block, scores.cpu()
+        # Tallies count in float64, which accelerators other than CUDA may lack.
+        yield (on_device, scores) if device.type == "cuda" else (block, scores.cpu())
 
 
 def _good_batch(source: Source, device: torch.device) -> int:
@@ -136,15 +134,15 @@ def _whole(name: str, value: object, low: int) -> None:
 
 
 @torch.inference_mode()
-def _check_observer(model: Observer, source: Source, classes: int) -> None:
+def _check_observer(model: Observer, source: Source, classes: int, device: torch.device) -> None:
     """Try the model on two stimuli, so that a mistake is found before the work, not after it."""
     if isinstance(model, nn.Module):
         for name, weights in model.state_dict().items():
             if not weights.isfinite().all():
                 raise ValueError(f"the model's weights are not finite (NaN or infinity in {name}): train it again")
-        model = copy.deepcopy(model).to("cpu").eval()
+        model = copy.deepcopy(model).to(device).eval()
     try:
-        scores = model(source.block(0).stimuli[:2])
+        scores = model(source.block(0).stimuli[:2].to(device))
     except (RuntimeError, IndexError) as error:
         raise ValueError(
             f"the model cannot take stimuli of shape (b, {', '.join(map(str, source.shape))}): "
@@ -156,14 +154,15 @@ def _check_observer(model: Observer, source: Source, classes: int) -> None:
 
 
 def _checkpoint_path(
-    model: Observer, source: Source, n: int, start: int, classes: int, precision: str, tally: Tally | CellTally
+    model: Observer, source: Source, n: int, start: int, precision: str, tally: Tally | CellTally
 ) -> Path | None:
     """Where this very run keeps its tally; None if the model's identity is not certain."""
     of_model = model_digest(model)
     if of_model is None:
         return None
     code = code_digest(type(source), type(tally), stream)
-    run = (source.identity(), BLOCK, n, start, classes, precision, type(tally).__name__)
+    shapes = [(name, tuple(each.shape)) for name, each in tally.tensors().items()]
+    run = (source.identity(), BLOCK, n, start, precision, shapes)
     return cache_dir() / "tallies" / f"{digest(of_model, run, code)}.safetensors"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from wna_utils.checks import one_of
@@ -118,7 +119,7 @@ def stretch(maps: Maps) -> Maps:
 def read_back(network: nn.Module, maps: Maps) -> np.ma.MaskedArray:
     """Class (K,) that a network gives each stretched map; masked for an empty class."""
     empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1)
-    shown = Tensor(np.ma.filled(stretch(maps), 0.5))
+    shown = torch.from_numpy(np.ma.filled(stretch(maps), 0.5)).float()
     return np.ma.masked_array(predict(network, shown).numpy(), mask=empty)
 
 

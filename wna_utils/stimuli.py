@@ -4,6 +4,7 @@ A block is the same whatever the batch size, the device, the number of workers, 
 interrupted run goes on. Any source has `shape`, `block(i)` and `identity()`; see `WhiteNoise`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +30,14 @@ class Block:
         return len(self.stimuli)
 
     def __getitem__(self, part: slice) -> "Block":
-        return Block(self.stimuli[part], self.noise[part], self.signal[part])
+        return self._each(lambda tensor: tensor[part])
+
+    def to(self, device: torch.device) -> "Block":
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Block":
+        stimuli = change(self.stimuli)  # once, if there is nothing but noise
+        return Block(stimuli, stimuli if self.noise is self.stimuli else change(self.noise), change(self.signal))
 
 
 class Source(Protocol):

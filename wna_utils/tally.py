@@ -4,6 +4,8 @@ All numbers are integers. A pixel x is counted as round(x·2²⁴) (exact for un
 any order, from any split of the trials, gives the same bits.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +74,7 @@ class Tally:
     @property
     def means(self) -> np.ma.MaskedArray:
         """Mean image of each class, (K, c, h, w): the classification images, or bias maps, of Fig. 2."""
-        return _known(self._sums.numpy() / UNIT, self._per_class(), at_least=1)
+        return _per_image(self._sums.numpy() / UNIT, self._per_class(), at_least=1)
 
     @property
     def standard_error(self) -> np.ma.MaskedArray:
@@ -80,7 +82,7 @@ class Tally:
         n = self._per_class()
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = (self._squares.numpy() / UNIT - (self._sums.numpy() / UNIT) ** 2 / n) / (n - 1)
-        return np.ma.sqrt(_known(variance.clip(min=0), n, at_least=2))
+        return np.ma.sqrt(_per_image(variance.clip(min=0), n, at_least=2))
 
     @property
     def z(self) -> np.ma.MaskedArray:
@@ -131,6 +133,11 @@ class CellTally:
         self.noise = Tally.empty(signals * responses, shape)
         self._cells = (signals, responses)
 
+    @classmethod
+    def of(cls, signals: int) -> Callable[[int, tuple[int, ...]], "CellTally"]:
+        """A maker of empty tallies for this many signals, as `observe` wants it."""
+        return partial(cls, signals)
+
     def add(self, block: Block, responses: Tensor) -> None:
         """Count a block's stimuli and noise under (signal shown, response given)."""
         rows = block.signal * self._cells[1] + responses
@@ -177,8 +184,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], int] | None:
         return None
 
 
-def _known(values: np.ndarray, n: np.ndarray, at_least: int) -> np.ma.MaskedArray:
-    """`values` divided where sums need it and masked, with NaN below, where a class has too few images."""
+def _per_image(values: np.ndarray, n: np.ndarray, at_least: int) -> np.ma.MaskedArray:
+    """`values` / n; masked, with NaN below the mask, where a class has fewer than `at_least` images."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = values / n
-    return np.ma.masked_array(np.where(n >= at_least, values, np.nan), mask=np.broadcast_to(n < at_least, values.shape))
+        quotient = np.where(n >= at_least, values / n, np.nan)
+    return np.ma.masked_array(quotient, mask=np.broadcast_to(n < at_least, values.shape))
