@@ -79,7 +79,7 @@ def test_every_claims_figure_exists_in_a_notebook():
         (
             Estimate(0.0, 0.0, 0.000008, 500_000, "images"),
             "percent",
-            "0.00 % (95 % CI 0.00 to 0.0008 %; n = 500,000 images)",
+            "0 % (95 % CI 0 to 0.0008 %; n = 500,000 images)",
         ),
         (Estimate(9, np.nan, np.nan, 10, "maps"), "count", "9 (n = 10 maps)"),
         (Estimate(0.456, 0.4, 0.5, 3, "maps"), "number", "0.46 (95 % CI 0.40 to 0.50; n = 3 maps)"),

@@ -105,10 +105,9 @@ def in_words(estimate: Estimate, unit: str) -> Printed:
     """An estimate as text: value, interval and n."""
     if math.isnan(estimate.value):
         return Printed("no samples")
-    near_an_end = unit == "percent" and not 0.01 <= abs(estimate.value) <= 0.985
-    value, low, high = (
-        _number(each, unit, 2 if near_an_end else 1) for each in (estimate.value, estimate.low, estimate.high)
-    )
+    size = abs(estimate.value)
+    decimals = 0 if size in (0, 1) else 1 if 0.01 <= size <= 0.985 else 2
+    value, low, high = (_number(each, unit, decimals) for each in (estimate.value, estimate.low, estimate.high))
     interval = "" if math.isnan(estimate.low) else f"95 % CI {low.removesuffix(' %')} to {high}; "
     return Printed(f"{value} ({interval}n = {estimate.n:,} {estimate.of})".replace("-", "−"))
 
