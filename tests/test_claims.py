@@ -67,6 +67,13 @@ def test_every_claims_figure_exists_in_a_notebook():
     assert {claim.figure for claim in claims.ledger().values() if claim.figure} <= figures
 
 
+def test_bare_number_that_a_page_would_show_as_a_tuple_is_refused():
+    with pytest.raises(ValueError, match="say what is counted"):
+        claims.say("trials", "142,551")
+    with pytest.raises(ValueError, match="say what is counted"):
+        claims.say("trials", 142_551, "count")
+
+
 @pytest.mark.parametrize(
     ("estimate", "unit", "words"),
     [

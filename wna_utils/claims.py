@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -93,12 +94,18 @@ def record(claim_id: str, estimate: Estimate) -> None:
 
 
 def say(key: str, value: Estimate | float | str, unit: str = "number") -> None:
-    """Glue a number that is not a claim's, in words, under `key`, so that prose never types it."""
+    """Glue a number that is not a claim's, in words, under `key`, so that prose never types it.
+
+    Raises `ValueError` for a bare "1,234": the page would show it as a Python tuple, (1, 234).
+    """
     from myst_nb import glue
 
     if isinstance(value, Estimate):
         value = in_words(value, unit)
-    glue(key, Printed(value if isinstance(value, str) else _number(value, unit)), display=False)
+    text = value if isinstance(value, str) else _number(value, unit)
+    if re.fullmatch(r"[\d,]*,\d+", text):
+        raise ValueError(f"{key} is the bare number {text}: say what is counted, too")
+    glue(key, Printed(text), display=False)
 
 
 def in_words(estimate: Estimate, unit: str) -> Printed:
