@@ -101,7 +101,7 @@ def heatmap(
     """A matrix as coloured cells with its numbers written in; masked cells stay grey."""
     ax.set_facecolor("0.92")
     drawn = ax.imshow(matrix, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto")
-    ax.set_xticks(range(len(columns)), columns)
+    class_axis(ax, columns)
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)
     middle = sum(limits) / 2
@@ -115,13 +115,18 @@ def heatmap(
     return drawn
 
 
+def class_axis(ax: Axes, classes: Sequence[str]) -> None:
+    """Name the classes below the axis, upright where the names are words."""
+    ax.set_xticks(range(len(classes)), classes, rotation=90 if max(map(len, classes)) > 2 else 0)
+
+
 def shares(ax: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
     """Share of noise that each class gets, one line per run: counts (runs, K), the runs' mean as bars."""
     share = counts / counts.sum(1, keepdims=True)
     ax.bar(range(len(classes)), share.mean(0), color="0.85", zorder=0)
     for run, color in zip(share, sns.color_palette("colorblind", len(share)), strict=True):
         ax.plot(range(len(classes)), run, "o", markersize=5, alpha=0.8, color=color)
-    ax.set_xticks(range(len(classes)), classes)
+    class_axis(ax, classes)
     ax.set(ylim=(0, 1.03), xlabel="class called", ylabel="share of noise images")
 
 
