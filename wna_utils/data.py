@@ -16,6 +16,7 @@ DIGITS = tuple("0123456789")
 CLASSES = {
     "mnist": DIGITS,
     "digits": DIGITS,
+    "colour_digits": DIGITS,
     "fashion_mnist": (
         "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
     ),
@@ -68,16 +69,19 @@ class Dataset:
 
 
 def load(name: str) -> Dataset:
-    """The data set `name`: "mnist", "fashion_mnist", "cifar10" or "digits".
+    """The data set `name`: "mnist", "fashion_mnist", "cifar10", "digits" or "colour_digits".
 
     Files are fetched on first use and checked on every use (see `fetch`). "digits" comes with
-    scikit-learn and needs no download: its 8×8 images are enlarged to 28×28.
+    scikit-learn and needs no download: its 8×8 images are enlarged to 28×28. "colour_digits" are the same in
+    random colours, 32×32, a stand-in for CIFAR-10 where a download would be too much.
 
     Raises `ValueError` for another name and `fetch.DataUnavailable` if the files cannot be had.
     """
     one_of("dataset", name, NAMES)
     if name == "digits":
-        tensors = _read_digits()
+        tensors = _read_digits(28)
+    elif name == "colour_digits":
+        tensors = _coloured(*_read_digits(32))
     elif name == "cifar10":
         tensors = _read_cifar10(ensure_files(name))
     else:
@@ -107,13 +111,22 @@ def _read_cifar10(folder: Path) -> tuple[Tensor, ...]:
     return *read(*(f"data_batch_{i}.bin" for i in range(1, 6))), *read("test_batch.bin")
 
 
-def _read_digits() -> tuple[Tensor, ...]:
+def _read_digits(side: int) -> tuple[Tensor, ...]:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
     small = torch.from_numpy(images.reshape(-1, 1, 8, 8) / 16).float()
-    large = torch.nn.functional.interpolate(small, size=(28, 28), mode="bilinear")
+    large = torch.nn.functional.interpolate(small, size=(side, side), mode="bilinear")
     split = train_test_split(large.numpy(), labels, test_size=0.2, stratify=labels, random_state=0)
     x_train, x_test, y_train, y_test = map(torch.from_numpy, split)
     return x_train, y_train, x_test, y_test
+
+
+def _coloured(x_train: Tensor, y_train: Tensor, x_test: Tensor, y_test: Tensor) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+
+    def paint(images: Tensor) -> Tensor:
+        return images * torch.rand(len(images), 3, 1, 1, generator=generator)
+
+    return paint(x_train), y_train, paint(x_test), y_test

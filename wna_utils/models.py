@@ -1,7 +1,8 @@
-"""The observers of the paper: architectures of its Fig. 10, with logits out and every layer named."""
+"""The networks of the paper's Figs. 10 and 11: observers, with logits out and every layer named, and generators."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,47 @@ def binary_cnn(shape: Shape, classes: int) -> nn.Sequential:
     give the same decision at 0.5 and keep the outputs (b, K) like every other observer's.
     """
     return cnn(shape, classes, channels=(40, 50), hidden=100)
+
+
+def cifar_cnn(shape: Shape, classes: int, width: int = 32) -> nn.Sequential:
+    """Six 3×3 convolutions in three stages and three dense layers, Fig. 11; 5,852,170 parameters for CIFAR-10.
+
+    The paper leaves the width p of the first convolution open; the authors' code has 32. Pooling comes before ReLU,
+    see `cnn`.
+    """
+    if min(shape[1:]) < 8:
+        raise ValueError(f"the CIFAR CNN needs images of at least 8×8 pixels; got shape {shape}")
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(shape[0], width, kernel_size=3, padding=1),
+            norm1=nn.BatchNorm2d(width),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(width, 64, kernel_size=3, padding=1),
+            pool1=nn.MaxPool2d(2),
+            relu2=nn.ReLU(),
+            conv3=nn.Conv2d(64, 128, kernel_size=3, padding=1),
+            norm2=nn.BatchNorm2d(128),
+            relu3=nn.ReLU(),
+            conv4=nn.Conv2d(128, 128, kernel_size=3, padding=1),
+            pool2=nn.MaxPool2d(2),
+            relu4=nn.ReLU(),
+            drop1=nn.Dropout2d(0.05),
+            conv5=nn.Conv2d(128, 256, kernel_size=3, padding=1),
+            norm3=nn.BatchNorm2d(256),
+            relu5=nn.ReLU(),
+            conv6=nn.Conv2d(256, 256, kernel_size=3, padding=1),
+            pool3=nn.MaxPool2d(2),
+            relu6=nn.ReLU(),
+            flatten=nn.Flatten(),
+            drop2=nn.Dropout(0.1),
+            fc1=nn.Linear(256 * (shape[1] // 8) * (shape[2] // 8), 1024),
+            relu7=nn.ReLU(),
+            fc2=nn.Linear(1024, 512),
+            relu8=nn.ReLU(),
+            drop3=nn.Dropout(0.1),
+            fc3=nn.Linear(512, classes),
+        )
+    )
 
 
 def mlp(shape: Shape, classes: int, hidden: int = 1000) -> nn.Sequential:
@@ -100,13 +142,102 @@ class ConfidenceBins(nn.Module):
         return nn.functional.one_hot(chosen * self.bins + i, probability.shape[1] * self.bins)
 
 
+class Generator(nn.Module):
+    """A network that turns codes (b, `code_size`) into images, trained on its own loss instead of on labels."""
+
+    code_size: int
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes (b, code_size) of images (b, c, h, w)."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Images (b, c, h, w) of codes (b, code_size)."""
+        raise NotImplementedError
+
+    def loss(self, x: Tensor) -> Tensor:
+        """What training makes small, from images (b, c, h, w)."""
+        raise NotImplementedError
+
+
+class Autoencoder(Generator):
+    """Images to codes of nine numbers and back; Fig. 10. The last layer is a tanh, so that pixels lie in −1 … 1."""
+
+    def __init__(self, shape: Shape, widths: tuple[int, ...] = (128, 64, 12, 9)):
+        super().__init__()
+        sizes = (shape[0] * shape[1] * shape[2], *widths)
+        self.code_size = widths[-1]
+        self.encoder = nn.Sequential(nn.Flatten(), *_dense(sizes))
+        self.decoder = nn.Sequential(*_dense(sizes[::-1]), nn.Tanh(), nn.Unflatten(1, shape))
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return self.decoder(codes)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean squared error of the reconstruction."""
+        return nn.functional.mse_loss(self.decode(self.encode(x)), x)
+
+
+class VariationalAutoencoder(Generator):
+    """Images to a normal distribution over codes (three numbers, as in the authors' saved run) and back; Fig. 10."""
+
+    def __init__(self, shape: Shape, hidden: int = 400, code_size: int = 3):
+        super().__init__()
+        pixels = shape[0] * shape[1] * shape[2]
+        self.code_size = code_size
+        self.encoder = nn.Sequential(nn.Flatten(), *_dense((pixels, hidden, 2 * code_size)))
+        self.decoder = nn.Sequential(*_dense((code_size, hidden, pixels)), nn.Sigmoid(), nn.Unflatten(1, shape))
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(x)[:, : self.code_size]
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return self.decoder(codes)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Squared error of the reconstruction plus Kullback–Leibler divergence from the prior, per image."""
+        mean, log_variance = self.encoder(x).split(self.code_size, dim=1)
+        codes = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum() / 2
+        return (nn.functional.mse_loss(self.decode(codes), x, reduction="sum") + divergence) / len(x)
+
+
+def autoencoder(shape: Shape, classes: int) -> Autoencoder:
+    """784 → 128 → 64 → 12 → 9 and back; the classes play no part."""
+    return Autoencoder(shape)
+
+
+def vae(shape: Shape, classes: int) -> VariationalAutoencoder:
+    """784 → 400 → 3 and back; the classes play no part."""
+    return VariationalAutoencoder(shape)
+
+
+def _dense(sizes: tuple[int, ...]) -> list[nn.Module]:
+    """Linear layers between these sizes, with ReLU between them."""
+    layers: list[nn.Module] = []
+    for size, following in pairwise(sizes):
+        layers += [nn.Linear(size, following), nn.ReLU()]
+    return layers[:-1]
+
+
 MODELS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "cnn": cnn,
     "binary_cnn": binary_cnn,
     "mlp": mlp,
     "rnn": rnn,
     "logistic": logistic,
+    "cifar_cnn": cifar_cnn,
+    "autoencoder": autoencoder,
+    "vae": vae,
 }
+
+
+def paper_cnn(shape: Shape) -> str:
+    """Name of the CNN that the paper shows images of this shape to: `cifar_cnn` for colour, or else `cnn`."""
+    return "cifar_cnn" if shape[0] == 3 else "cnn"
 
 
 def build(name: str, shape: Shape, classes: int, seed: int) -> nn.Module:

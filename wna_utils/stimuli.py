@@ -73,7 +73,8 @@ class WhiteNoise:
     """Independent pixels: mean + contrast · (u − 0.5).
 
     "uniform" is the original's noise, u in [0, 1) with standard deviation 0.289; "normal" has the same mean and
-    standard deviation; "binary" u are 0 or 1. At mean 0.5 and contrast 1, the pixels are u itself.
+    standard deviation; "binary" u are 0 or 1. At mean 0.5 and contrast 1, the pixels are u itself. With `antithetic`,
+    the second half of each block is the first half mirrored at the mean.
 
     Raises `ValueError` for an unknown distribution, a negative seed, a contrast not above 0, or a bad shape.
     """
@@ -83,6 +84,7 @@ class WhiteNoise:
     seed: int = 0
     contrast: float = 1.0
     mean: float = 0.5
+    antithetic: bool = False
 
     def __post_init__(self):
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -93,7 +95,9 @@ class WhiteNoise:
 
     def block(self, i: int) -> Block:
         rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
-        noise = DISTRIBUTIONS[self.distribution](rng, (BLOCK, *self.shape))
+        noise = DISTRIBUTIONS[self.distribution](rng, (BLOCK // 2 if self.antithetic else BLOCK, *self.shape))
+        if self.antithetic:
+            noise = np.concatenate([noise, 1 - noise])
         if (self.contrast, self.mean) != (1, 0.5):
             noise = np.float32(self.mean) + np.float32(self.contrast) * (noise - np.float32(0.5))
         stimuli = torch.from_numpy(noise)

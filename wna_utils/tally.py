@@ -77,6 +77,16 @@ class Tally:
         return _per_image(self._sums.numpy() / UNIT, self._per_class(), at_least=1)
 
     @property
+    def deviations(self) -> np.ma.MaskedArray:
+        """`means` less the mean of all stimuli, (K, c, h, w): what sets a class apart from noise of any kind."""
+        return self.means - self._sums.numpy().sum(0) / UNIT / max(self.n, 1)
+
+    @property
+    def rms(self) -> np.ma.MaskedArray:
+        """Root mean square of the images of each class, (K, c, h, w): the original's maps from Gabor noise."""
+        return np.ma.sqrt(_per_image(self._squares.numpy() / UNIT, self._per_class(), at_least=1))
+
+    @property
     def standard_error(self) -> np.ma.MaskedArray:
         """Standard error of `means`, (K, c, h, w), from the spread within each class; needs two images."""
         n = self._per_class()

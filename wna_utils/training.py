@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 from wna_utils import data, models
 from wna_utils.checks import at_least, one_of, positive
@@ -18,13 +19,16 @@ from wna_utils.paths import cache_dir, replacing
 from wna_utils.progress import bar
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+SCHEDULES = ("constant", "one_cycle")
+SHIFT = 4  # pixels
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: cross-entropy on logits, a constant rate, the last epoch kept.
+    """How a network is trained: on logits with cross-entropy (a generator on its own loss), the last epoch kept.
 
-    The defaults are the original's for the MNIST CNN. No epoch is chosen by its test accuracy.
+    The defaults are the original's for the MNIST CNN. No epoch is chosen by its test accuracy. With the "one_cycle"
+    schedule, the rate climbs to `learning_rate` and falls to zero; `augment` flips and shifts the images at random.
     """
 
     epochs: int = 15
@@ -32,12 +36,16 @@ class Recipe:
     learning_rate: float = 1e-3
     optimizer: str = "adam"
     precision: str = "bf16"  # float32 where the hardware lacks it
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    augment: bool = False
 
     def __post_init__(self):
         at_least("epochs", self.epochs, 1)
         at_least("batch_size", self.batch_size, 1)
         positive("learning_rate", self.learning_rate)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
 
 
 RECIPES = {
@@ -46,6 +54,9 @@ RECIPES = {
     "mlp": Recipe(),
     "logistic": Recipe(precision="float32"),
     "rnn": Recipe(optimizer="sgd", learning_rate=0.01, batch_size=100, epochs=17, precision="float32"),
+    "cifar_cnn": Recipe(epochs=5, learning_rate=2e-3, schedule="one_cycle", augment=True),
+    "autoencoder": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
+    "vae": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
 }
 
 
@@ -76,7 +87,8 @@ def trained(
         dataset = data.load(dataset)
 
     network = models.build(model, dataset.shape, len(dataset.classes), seed)
-    key = digest(network, recipe, dataset.fingerprint, seed, code_digest(models.MODELS[model], models.build, fit))
+    code = code_digest(models.MODELS[model], models.build, fit, _loss, augmented, *_own_classes(network))
+    key = digest(network, recipe, dataset.fingerprint, seed, code)
     folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
     path = folder / f"epoch{epoch:02}.safetensors"
     if not _load(network, path):
@@ -86,6 +98,11 @@ def trained(
                 save_file({name: value.contiguous() for name, value in state.items()}, temporary)
         _load(network, path)
     return network.eval()
+
+
+def _own_classes(network: nn.Module) -> list[type]:
+    """The network's class and what it inherits, as far as they are this package's."""
+    return [each for each in type(network).__mro__ if each.__module__ == models.__name__]
 
 
 def _load(network: nn.Module, path: Path) -> bool:
@@ -104,25 +121,50 @@ def fit(
 ) -> Iterator[dict[str, Tensor]]:
     """Train a copy of the network; yields its weights after every epoch.
 
-    The order of the images follows from `seed` alone, so that a shorter training is the beginning of a longer one.
+    Everything random in an epoch follows from `seed` and its number alone; torch's global generator is left alone.
     """
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
-    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=recipe.learning_rate, fused=True)
-    shuffling = torch.Generator().manual_seed(seed)
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=rate, weight_decay=decay, fused=True)
     x, y = dataset.x_train.to(device), dataset.y_train.to(device)
     starts = range(0, len(x), recipe.batch_size)
-    with bar(total=recipe.epochs * len(starts), desc=label, unit="batch") as progress:
-        for _ in range(recipe.epochs):
-            order = torch.randperm(len(x), generator=shuffling)
-            for start in starts:
-                batch = order[start : start + recipe.batch_size].to(device)
-                with autocast(device, recipe.precision):
-                    loss = nn.functional.cross_entropy(network(x[batch]), y[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                progress.update()
+    steps = recipe.epochs * len(starts)
+    schedule = OneCycleLR(optimizer, rate, total_steps=steps) if recipe.schedule == "one_cycle" else None
+    with bar(total=steps, desc=label, unit="batch") as progress:
+        for epoch in range(recipe.epochs):
+            with torch.random.fork_rng():
+                torch.manual_seed(1_000_003 * seed + epoch)
+                order = torch.randperm(len(x))
+                for start in starts:
+                    batch = order[start : start + recipe.batch_size].to(device)
+                    images = augmented(x[batch]) if recipe.augment else x[batch]
+                    with autocast(device, recipe.precision):
+                        loss = _loss(network, images, y[batch])
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    if schedule:
+                        schedule.step()
+                    progress.update()
             yield {name: value.cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    if isinstance(network, models.Generator):
+        return network.loss(images)
+    return nn.functional.cross_entropy(network(images), labels)
+
+
+def augmented(images: Tensor) -> Tensor:
+    """The images (b, c, h, w), each mirrored with probability ½ and shifted by up to 4 pixels, black moving in."""
+    b, _, h, w = images.shape
+    mirrored = torch.rand(b, 1, 1, 1, device=images.device) < 0.5
+    images = nn.functional.pad(torch.where(mirrored, images.flip(3), images), [SHIFT] * 4)
+    down, right = torch.randint(2 * SHIFT + 1, (2, b, 1), device=images.device)
+    rows = down + torch.arange(h, device=images.device)  # (b, h)
+    columns = right + torch.arange(w, device=images.device)
+    each = torch.arange(b, device=images.device)[:, None, None]
+    return images.movedim(1, 3)[each, rows[:, :, None], columns[:, None]].movedim(3, 1)
 
 
 @torch.inference_mode()

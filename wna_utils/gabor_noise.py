@@ -1,0 +1,162 @@
+"""Gabor–PCA noise: random mixtures of wavelets that vary like the images of a data set (the paper's Appendix)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from wna_utils.checks import at_least, one_of
+from wna_utils.data import Dataset
+from wna_utils.fingerprint import code_digest, digest, tensor_digest
+from wna_utils.models import Shape
+from wna_utils.paths import cache_dir, replacing
+from wna_utils.stimuli import BLOCK, Block
+
+CYCLES = {28: (2, 4, 10), 32: (2, 4, 7, 11)}  # per image, by its side in pixels
+COMPONENTS = {28: 250, 32: 600}  # principal components, for each channel
+ORIENTATIONS = (0, 45, 90, 135)  # degrees
+PHASES = (0, 90)  # degrees
+WIDTH, ASPECT = 2 / 7, 0.5  # of the envelope: standard deviation in wavelengths, and its ratio across to along
+RIDGE = 0.1
+SHAPE = (CYCLES, ORIENTATIONS, PHASES, WIDTH, ASPECT, RIDGE)
+
+
+def gabor_bank(side: int) -> np.ndarray:
+    """Wavelets (m, side, side): 960 for images of 28×28 pixels, 1520 for 32×32.
+
+    At f cycles per image they sit on the centres of an f × f grid, in four orientations (of the wave) and two
+    phases, and are cut off at the borders of the image. The paper leaves the envelope open; it is the authors' code's.
+    Raises `ValueError` for another side.
+    """
+    one_of("the side of the images", side, CYCLES)
+    y, x = np.mgrid[:side, :side] + 0.5  # centres of the pixels
+    return np.stack([
+        _gabor(x - side * (column + 0.5) / cycles, y - side * (row + 0.5) / cycles, side / cycles, orientation, phase)
+        for cycles in CYCLES[side]
+        for row in range(cycles)
+        for column in range(cycles)
+        for orientation in np.deg2rad(ORIENTATIONS)
+        for phase in np.deg2rad(PHASES)
+    ])  # fmt: skip
+
+
+def _gabor(x: np.ndarray, y: np.ndarray, wavelength: float, orientation: float, phase: float) -> np.ndarray:
+    across = x * np.cos(orientation) + y * np.sin(orientation)
+    along = y * np.cos(orientation) - x * np.sin(orientation)
+    envelope = np.exp(-(across**2 + (ASPECT * along) ** 2) / (2 * (WIDTH * wavelength) ** 2))
+    return envelope * np.cos(2 * np.pi * across / wavelength + phase)
+
+
+def wavelet_weights(images: Tensor, bank: np.ndarray) -> np.ndarray:
+    """Weights (n, m) with which the wavelets add up to single-channel images (n, h, w), by ridge regression."""
+    from sklearn.linear_model import Ridge
+
+    pixels = images.flatten(1).numpy().T  # each image a target, each wavelet a regressor
+    wavelets = bank.reshape(len(bank), -1).T.astype(np.float32)
+    return Ridge(RIDGE, fit_intercept=False).fit(wavelets, pixels).coef_
+
+
+@dataclass(frozen=True)
+class GaborModel:
+    """Principal components of a data set's wavelet weights, for each of c channels: what `GaborNoise` mixes.
+
+    `components` (c, k, m) over m wavelets, the observed range of their scores `low` and `high` (c, k), the `mean`
+    weights (c, m); the share of variance `explained` (c,) by the components, and `error` (c,), the length of what the
+    wavelets miss of an image over the length of the image, on average.
+    """
+
+    components: Tensor
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    explained: Tensor
+    error: Tensor
+
+    def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, c, h, w) as sums of all the wavelets, and as the principal components alone show them."""
+        bank = gabor_bank(images.shape[-1])
+        flat = torch.from_numpy(bank).flatten(1).float()
+        by_wavelets, by_components = [], []
+        for channel, components, mean in zip(images.unbind(1), self.components, self.mean, strict=True):
+            weights = torch.from_numpy(wavelet_weights(channel, bank))
+            by_wavelets.append(weights @ flat)
+            by_components.append(((weights - mean) @ components.T @ components + mean) @ flat)
+        return torch.stack(by_wavelets, 1).view(images.shape), torch.stack(by_components, 1).view(images.shape)
+
+
+def fit_gabor(dataset: Dataset, components: int | None = None) -> GaborModel:
+    """The `GaborModel` of a data set's training images, from the cache if it was fitted before.
+
+    `components` defaults to the paper's 250 (28×28) or 600 (32×32). Raises `ValueError` for images of another size.
+    """
+    side = dataset.shape[-1]
+    bank = gabor_bank(side)
+    components = min(COMPONENTS[side], len(dataset.x_train)) if components is None else components
+    at_least("components", components, 1)
+    key = digest(dataset.fingerprint, components, code_digest(gabor_bank, _gabor, wavelet_weights, _fit_channel), SHAPE)
+    path = cache_dir() / "generators" / f"gabor-{dataset.name}-{key}.safetensors"
+    try:
+        return GaborModel(**load_file(path))
+    except (FileNotFoundError, SafetensorError):
+        pass
+    channels = [_fit_channel(channel, bank, components) for channel in dataset.x_train.unbind(1)]
+    tensors = {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
+    return GaborModel(**tensors)
+
+
+def _fit_channel(images: Tensor, bank: np.ndarray, components: int) -> dict[str, Tensor]:
+    from sklearn.decomposition import PCA
+
+    weights = wavelet_weights(images, bank)
+    missed = images.flatten(1).numpy() - weights @ bank.reshape(len(bank), -1).astype(np.float32)
+    lengths = images.flatten(1).norm(dim=1).clamp(min=1e-6).numpy()
+    pca = PCA(components, svd_solver="covariance_eigh")
+    scores = pca.fit_transform(weights)
+    fitted = {
+        "components": pca.components_,
+        "low": scores.min(0),
+        "high": scores.max(0),
+        "mean": pca.mean_,
+        "explained": pca.explained_variance_ratio_.sum(),
+        "error": (np.linalg.norm(missed, axis=1) / lengths).mean(),
+    }
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in fitted.items()}
+
+
+class GaborNoise:
+    """Images whose component scores are drawn evenly from their observed ranges, projected back to pixels.
+
+    Block i depends on (seed, i) alone. `add_mean` adds the mean weights to the mixture, as a projection back from
+    principal components does; the authors' code leaves them out. `stretch` stretches every channel of every image to
+    [0, 1], as the code does and the paper does not say; without it, pixels lie far outside the training images' range.
+
+    Raises `ValueError` for a negative seed.
+    """
+
+    def __init__(self, model: GaborModel, shape: Shape, seed: int = 0, *, add_mean: bool = True, stretch: bool = True):
+        at_least("seed", seed, 0)
+        self.shape, self.seed, self.add_mean, self.stretch = shape, seed, add_mean, stretch
+        self._low, self._range = model.low, model.high - model.low
+        flat = torch.from_numpy(gabor_bank(shape[-1])).flatten(1).float()
+        self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
+        self._mean = model.mean @ flat if add_mean else torch.zeros(shape[0], flat.shape[1])
+        self._digest = digest(*(tensor_digest(each) for each in (self._low, self._range, self._basis, self._mean)))
+
+    def block(self, i: int) -> Block:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
+        evenly = torch.from_numpy(rng.random((BLOCK, *self._low.shape), dtype=np.float32))
+        scores = (evenly * self._range + self._low).movedim(1, 0)  # (c, b, k)
+        images = torch.baddbmm(self._mean[:, None], scores, self._basis).movedim(0, 1)  # (b, c, h·w)
+        if self.stretch:
+            low, high = images.aminmax(dim=2, keepdim=True)
+            images = (images - low) / (high - low)
+        stimuli = images.reshape(BLOCK, *self.shape)
+        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
+
+    def identity(self) -> str:
+        return f"GaborNoise({self._digest}, {self.shape}, seed={self.seed}, stretch={self.stretch})"
