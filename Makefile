@@ -22,7 +22,7 @@ test: $(READY)  ## run the tests
 	$(PY) -m pytest
 
 data: $(READY)  ## fetch and verify the data that the book uses
-	$(PY) -m wna_utils data mnist
+	$(PY) -m wna_utils data
 
 lint: $(READY)  ## check style, and that notebooks carry no outputs
 	$(VENV)/bin/ruff check .

@@ -131,6 +131,18 @@ def test_digits_need_no_download_and_look_like_mnist(digits):
     assert digits.y_test.bincount().min() >= 30
 
 
+def test_colour_digits_are_the_digits_each_in_one_colour(digits):
+    colour = data.load("colour_digits")
+    assert colour.shape == (3, 32, 32)
+    assert torch.equal(colour.y_train, digits.y_train)
+    assert colour.x_train.min() >= 0
+    assert colour.x_train.max() <= 1
+    red, green, blue = (channel.flatten(1) for channel in colour.x_train.unbind(1))
+    cosine = torch.nn.functional.cosine_similarity(red, green)
+    torch.testing.assert_close(cosine, torch.ones(len(red)), atol=1e-4, rtol=0)
+    assert (red.sum(1) / blue.sum(1)).std() > 0.5
+
+
 def test_only_keeps_the_named_classes_in_the_order_given(digits):
     pair = digits.only("7", "1")
     assert pair.classes == ("7", "1")
@@ -147,7 +159,9 @@ def test_fingerprint_follows_the_training_data(digits):
 
 
 def test_unknown_data_set_is_named():
-    with pytest.raises(ValueError, match="dataset must be one of mnist, digits, fashion_mnist, cifar10; got 'mnits'"):
+    with pytest.raises(
+        ValueError, match="dataset must be one of mnist, digits, colour_digits, fashion_mnist, cifar10; got 'mnits'"
+    ):
         data.load("mnits")
 
 

@@ -41,8 +41,8 @@ def test_every_figure_has_caption_label_and_alt_text(notebook):
 def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
     chapter = nbformat.read(chapters.execute(notebook, tmp_path, SMOKE), as_version=4)
     assert chapters.problems(chapter) == []
-    section = notebook.stem.split("_")[0]
-    expected = {claim.id for claim in claims.ledger().values() if claim.rule and claim.id.startswith(f"{section}_")}
+    figures = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in chapter.cells}
+    expected = {claim.id for claim in claims.ledger().values() if claim.rule and claim.figure in figures}
     assert set(claims.recorded(chapter)) == expected
     text = str(chapter.cells[-1].outputs)
     assert "Profile **smoke**" in text
@@ -51,7 +51,22 @@ def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
 
 ODD = {
     "s21_classification_images": {"n_networks": 1, "pairs": ["3 8"], "gammas": [1.0], "precision": "float32"},
-    "s31_classifier_biases": {"n_networks": 1, "distribution": "binary", "contrasts": [2.0], "n_noise": 1},
+    "s31_classifier_biases": {
+        "dataset": "colour_digits",
+        "cifar": "digits",
+        "n_networks": 1,
+        "distribution": "binary",
+        "contrasts": [2.0],
+        "n_noise": 1,
+    },
+    "s31_sample_complexity": {
+        "n_networks": 1,
+        "cifar": "digits",
+        "n_networks_fashion": 1,
+        "sizes": [1, 2],
+        "n_noise": 1,
+        "n_gabor": 3,
+    },
 }
 
 

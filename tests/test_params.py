@@ -51,15 +51,18 @@ def test_bad_parameter_is_named_in_one_sentence(given, sentence):
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("notebook", "given", "sentence"),
     [
-        ({"gammas": [0.3, 1.5]}, "each of gammas must lie between 0 and 1; got 1.5"),
-        ({"pairs": ["1 1"]}, "each of pairs must be|must be two different classes"),
-        ({"pairs": ["17"]}, "two different classes, such as \"1 7\"; got '17'"),
+        ("s21_classification_images", {"gammas": [0.3, 1.5]}, "each of gammas must lie between 0 and 1; got 1.5"),
+        ("s21_classification_images", {"pairs": ["1 1"]}, "must be two different classes"),
+        ("s21_classification_images", {"pairs": ["17"]}, "two different classes, such as \"1 7\"; got '17'"),
+        ("s31_sample_complexity", {"sizes": [100, 100]}, r"sizes must rise from one to the next; got \[100, 100\]"),
+        ("s31_sample_complexity", {"sizes": []}, "number of sizes must be 1 or more"),
+        ("s31_sample_complexity", {"sizes": [0, 10]}, "each of sizes must be 1 or more; got 0"),
+        ("s31_sample_complexity", {"cifar": "cifar100"}, "cifar must be one of mnist, .*; got 'cifar100'"),
     ],
 )
-def test_bad_parameter_of_2_1_is_named(given, sentence):
-    notebook = "s21_classification_images"
+def test_bad_parameter_of_another_notebook_is_named(notebook, given, sentence):
     defaults = {name: default for name, (_, default) in params.declaration(notebook).items()}
     with pytest.raises(ValueError, match=sentence):
         params.check(notebook, {**defaults, **given}, given)

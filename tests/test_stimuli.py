@@ -92,6 +92,12 @@ def test_bad_input_is_named_in_one_sentence(make, sentence):
         make()
 
 
+def test_antithetic_noise_shows_each_image_with_its_mirror_image():
+    first, second = WhiteNoise(SHAPE, seed=1, antithetic=True, mean=0.25).block(2).stimuli.chunk(2)
+    torch.testing.assert_close(first + second, torch.full_like(first, 0.5))
+    assert first.std() == pytest.approx(1 / 12**0.5, rel=0.02)
+
+
 def test_uniform_noise_is_counted_exactly():
     pixels = WhiteNoise(SHAPE).block(0).stimuli.double().numpy() * 2**24
     assert np.array_equal(pixels, np.round(pixels))

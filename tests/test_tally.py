@@ -31,6 +31,19 @@ def test_maps_match_brute_force(noise):
         np.testing.assert_allclose(tally.standard_error[k], chosen.std(0, ddof=1) / len(chosen) ** 0.5, rtol=1e-5)
 
 
+def test_deviations_and_rms_match_brute_force(noise):
+    images, rows = noise.block(0).stimuli, torch.arange(2000) % 3
+    tally = Tally.empty(4, noise.shape)
+    tally.count(images, rows)
+    assert tally.reached.tolist() == [True, True, True, False]
+    for k in range(3):
+        chosen = images[rows == k].double()
+        np.testing.assert_allclose(tally.deviations[k], chosen.mean(0) - images.double().mean(0), atol=1e-6)
+        np.testing.assert_allclose(tally.rms[k], chosen.square().mean(0).sqrt(), atol=1e-6)
+    assert np.ma.getmaskarray(tally.deviations)[3].all()
+    assert np.ma.getmaskarray(tally.rms)[3].all()
+
+
 def test_standard_error_is_what_theory_says(noise):
     for n in (1_000, 4_000, 16_000):
         tally = observe(AtRandom(2), noise, n, classes=2)

@@ -16,12 +16,14 @@ QUICK = Recipe(epochs=2, batch_size=64)
         ("mlp", 10, 795_010),
         ("logistic", 10, 7_850),
         ("rnn", 10, 28 * 100 + 3 * 100 * 100 + 4 * 100 + 1_010),
+        ("cifar_cnn", 10, 5_852_170),
     ],
 )
 def test_architectures_have_the_papers_size_and_answer_logits(name, classes, parameters):
-    network = models.build(name, (1, 28, 28), classes, seed=0)
+    shape = (3, 32, 32) if name == "cifar_cnn" else (1, 28, 28)
+    network = models.build(name, shape, classes, seed=0)
     assert sum(each.numel() for each in network.parameters()) == parameters
-    scores = network(torch.rand(3, 1, 28, 28))
+    scores = network(torch.rand(3, *shape))
     assert scores.shape == (3, classes)
     assert not torch.allclose(scores.exp().sum(1), torch.ones(3))
 
@@ -32,6 +34,35 @@ def test_pooling_before_relu_is_the_papers_network_to_the_last_bit():
     order = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "flatten", "fc1", "relu3", "fc2")
     x = torch.rand(5, 1, 28, 28)
     assert torch.equal(network(x), torch.nn.Sequential(*(modules[name] for name in order))(x))
+
+
+@pytest.mark.parametrize(("name", "code_size", "low"), [("autoencoder", 9, -1), ("vae", 3, 0)])
+def test_generators_turn_images_into_codes_and_back(name, code_size, low):
+    generator = models.build(name, (1, 28, 28), 10, seed=0)
+    codes = generator.encode(torch.rand(5, 1, 28, 28))
+    assert codes.shape == (5, code_size) == (5, generator.code_size)
+    images = generator.decode(codes)
+    assert images.shape == (5, 1, 28, 28)
+    assert images.min() >= low
+    assert images.max() <= 1
+
+
+def test_divergence_of_the_vae_is_that_of_two_normal_distributions():
+    generator = models.build("vae", (1, 8, 8), 2, seed=0)
+    x = torch.rand(4, 1, 8, 8)
+    mean, log_variance = generator.encoder(x).split(3, dim=1)
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    prior = torch.distributions.Normal(torch.zeros(3), torch.ones(3))
+    torch.manual_seed(0)
+    squared = (generator.decode(posterior.rsample()) - x).square().sum()
+    expected = (squared + torch.distributions.kl_divergence(posterior, prior).sum()) / 4
+    torch.manual_seed(0)
+    torch.testing.assert_close(generator.loss(x), expected)
+
+
+def test_images_that_are_too_small_are_refused():
+    with pytest.raises(ValueError, match="needs images of at least 8×8 pixels"):
+        models.build("cifar_cnn", (3, 4, 4), 10, seed=0)
 
 
 def test_weights_follow_the_seed_and_leave_the_global_generator_alone():
@@ -96,7 +127,10 @@ def test_damaged_weights_are_trained_again(digits):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"model": "resnet"}, "model must be one of cnn, binary_cnn, mlp, rnn, logistic; got 'resnet'"),
+        (
+            {"model": "resnet"},
+            "model must be one of cnn, binary_cnn, mlp, rnn, logistic, cifar_cnn, autoencoder, vae; got 'resnet'",
+        ),
         ({"dataset": "mnits"}, "dataset must be one of"),
         ({"seed": -1}, "seed must be 0 or more; got -1"),
         ({"epoch": 99}, "epoch must be one of"),
@@ -124,3 +158,55 @@ def test_bad_recipe_is_named(arguments, sentence):
 def test_image_too_small_for_the_cnn_is_named():
     with pytest.raises(ValueError, match="at least 16×16"):
         models.build("cnn", (1, 8, 8), 10, seed=0)
+
+
+def test_augmented_images_are_shifts_and_mirror_images():
+    images = torch.rand(40, 3, 12, 12)
+    torch.manual_seed(0)
+    found = training.augmented(images)
+    kinds = set()
+    for image, changed in zip(images, found, strict=True):
+        matches = [
+            (mirrored, down, right)
+            for mirrored, start in ((False, image), (True, image.flip(2)))
+            for padded in [torch.nn.functional.pad(start, [4] * 4)]
+            for down in range(9)
+            for right in range(9)
+            if torch.equal(padded[:, down : down + 12, right : right + 12], changed)
+        ]
+        assert len(matches) == 1
+        kinds.add(matches[0])
+    assert {mirrored for mirrored, *_ in kinds} == {False, True}
+    assert len(kinds) > 25
+
+
+def test_a_training_with_dropout_and_augmentation_follows_its_seed(digits):
+    recipe = Recipe(epochs=2, batch_size=64, schedule="one_cycle", augment=True)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(784, 10))
+    cpu = torch.device("cpu")
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first, again, other = (list(training.fit(network, digits, recipe, seed, cpu))[-1] for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(first["2.weight"], again["2.weight"])
+    assert not torch.equal(first["2.weight"], other["2.weight"])
+
+
+def test_the_one_cycle_schedule_ends_at_rest(digits):
+    network = models.build("logistic", digits.shape, 10, seed=0)
+    cpu = torch.device("cpu")
+    steps = [
+        sum((late[name] - early[name]).norm().item() for name in late)
+        for recipe in (Recipe(4, 256), Recipe(4, 256, schedule="one_cycle"))
+        for states in [list(training.fit(network, digits, recipe, 0, cpu))]
+        for early, late in [states[-2:]]
+    ]
+    assert steps[1] < 0.7 * steps[0]
+
+
+def test_generators_learn_to_reconstruct(digits):
+    untrained = models.build("autoencoder", digits.shape, 10, seed=0)
+    generator = trained("autoencoder", digits, recipe=Recipe(epochs=3, batch_size=64, precision="float32"))
+    with torch.inference_mode():
+        assert generator.loss(digits.x_test) < 0.5 * untrained.loss(digits.x_test)

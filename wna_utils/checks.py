@@ -15,11 +15,15 @@ def at_least(name: str, value: float, low: float) -> None:
         raise ValueError(f"{name} must be {low} or more; got {value!r}")
 
 
+def between(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must lie between {low} and {high}; got {value!r}")
+
+
 def positive(name: str, value: float) -> None:
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} must be greater than 0; got {value!r}")
 
 
 def fraction(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must lie between 0 and 1; got {value!r}")
+    between(name, value, 0, 1)

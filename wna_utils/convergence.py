@@ -81,3 +81,15 @@ def images_needed(sizes: Sequence[int], values: Sequence[float], target: float) 
     i = below[-1]
     part = (target - values[i]) / (values[i + 1] - values[i])
     return float(np.exp(np.log(sizes[i]) + part * (np.log(sizes[i + 1]) - np.log(sizes[i]))))
+
+
+def images_in_words(found: Sequence[float], sizes: Sequence[int]) -> str:
+    """Median and range of numbers of images from `images_needed`, to one figure, as text: "3,000 (900 to 8,000)"."""
+
+    def rounded(n: float) -> str:
+        if n <= sizes[0]:
+            return f"≤ {sizes[0]:,}"
+        return f"> {sizes[-1]:,}" if np.isinf(n) else f"{float(f'{n:.1g}'):,.0f}"
+
+    middle, low, high = rounded(np.percentile(found, 50, method="nearest")), rounded(min(found)), rounded(max(found))
+    return middle if low == high else f"{middle} ({low} to {high})"

@@ -29,7 +29,8 @@ def use_style() -> None:
 def show_map(ax: Axes, image: Maps, title: str = "", limit: float | None = None, outline: np.ndarray | None = None):
     """One map (c, h, w) as a picture: own range in viridis, or ±`limit` in red and blue.
 
-    A masked map is drawn as an empty frame that says "no samples". `outline` (h, w) is ringed where true.
+    Three channels are shown as colours, their common range stretched to the full one. A masked map is drawn as an
+    empty frame that says "no samples". `outline` (h, w) is ringed where true.
     """
     ax.set_title(title)
     ax.set(xticks=[], yticks=[])
@@ -38,12 +39,13 @@ def show_map(ax: Axes, image: Maps, title: str = "", limit: float | None = None,
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", facecolor="0.95")
         ax.text(0.5, 0.5, "no\nsamples", ha="center", va="center", color="0.4")
         return None
-    picture = np.ma.getdata(image).squeeze(0) if image.shape[0] == 1 else np.moveaxis(np.ma.getdata(image), 0, -1)
-    if limit is None:
-        return ax.imshow(picture, cmap=MAP)
     if outline is not None and outline.any():
         ax.contour(outline, levels=[0.5], colors="black", linewidths=0.8)
-    return ax.imshow(picture, cmap=SIGNED, vmin=-limit, vmax=limit)
+    picture = np.ma.getdata(image)
+    low, high = (picture.min(), picture.max()) if limit is None else (-limit, limit)
+    if image.shape[0] == 3:
+        return ax.imshow(np.moveaxis((picture - low) / max(high - low, 1e-12), 0, -1).clip(0, 1))
+    return ax.imshow(picture.squeeze(0), cmap=MAP if limit is None else SIGNED, vmin=low, vmax=high)
 
 
 def map_grid(
@@ -90,8 +92,8 @@ def confusion_grid(matrices: Sequence[np.ndarray], titles: Sequence[str], classe
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for ax, matrix, title in zip(axes.flat, matrices, titles, strict=False):
         drawn = heatmap(ax, matrix, classes, classes, (0, 1), "Blues")
-        ax.set(title=title, xlabel="called", ylabel="digit shown")
-    figure.colorbar(drawn, ax=axes, shrink=0.5, label="share of the digit's test images")
+        ax.set(title=title, xlabel="called", ylabel="class shown")
+    figure.colorbar(drawn, ax=axes, shrink=0.5, label="share of the class's test images")
     return figure
 
 
@@ -120,14 +122,18 @@ def class_axis(ax: Axes, classes: Sequence[str]) -> None:
     ax.set_xticks(range(len(classes)), classes, rotation=90 if max(map(len, classes)) > 2 else 0)
 
 
-def shares(ax: Axes, counts: np.ndarray, classes: Sequence[str]) -> None:
-    """Share of noise that each class gets, one line per run: counts (runs, K), the runs' mean as bars."""
+def shares(ax: Axes, counts: np.ndarray, classes: Sequence[str], scale: str = "linear") -> None:
+    """Share of noise that each class gets, a dot for each run: counts (runs, K), the runs' mean as bars.
+
+    On a "log" scale a share of nothing has no dot.
+    """
     share = counts / counts.sum(1, keepdims=True)
     ax.bar(range(len(classes)), share.mean(0), color="0.85", zorder=0)
     for run, color in zip(share, sns.color_palette("colorblind", len(share)), strict=True):
         ax.plot(range(len(classes)), run, "o", markersize=5, alpha=0.8, color=color)
     class_axis(ax, classes)
-    ax.set(ylim=(0, 1.03), xlabel="class called", ylabel="share of noise images")
+    ax.set(xlabel="class called", ylabel="share of noise images", yscale=scale)
+    ax.set_ylim((0, 1.03) if scale == "linear" else (share[share > 0].min() / 3, 1.5))
 
 
 def lines_over_runs(

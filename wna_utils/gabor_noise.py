@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from wna_utils.checks import at_least, one_of
+from wna_utils.checks import at_least, between, one_of, positive
 from wna_utils.data import Dataset
 from wna_utils.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.models import Shape
@@ -19,55 +19,59 @@ CYCLES = {28: (2, 4, 10), 32: (2, 4, 7, 11)}  # per image, by its side in pixels
 COMPONENTS = {28: 250, 32: 600}  # principal components, for each channel
 ORIENTATIONS = (0, 45, 90, 135)  # degrees
 PHASES = (0, 90)  # degrees
-WIDTH, ASPECT = 2 / 7, 0.5  # of the envelope: standard deviation in wavelengths, and its ratio across to along
+ONE_OCTAVE = 0.56  # standard deviation of the envelope, in wavelengths, for a bandwidth of one octave
+ASPECT = 0.5  # of the envelope, across to along the stripes
 RIDGE = 0.1
-SHAPE = (CYCLES, ORIENTATIONS, PHASES, WIDTH, ASPECT, RIDGE)
 
 
-def gabor_bank(side: int) -> np.ndarray:
+def gabor_bank(side: int, width: float = ONE_OCTAVE) -> np.ndarray:
     """Wavelets (m, side, side): 960 for images of 28×28 pixels, 1520 for 32×32.
 
     At f cycles per image they sit on the centres of an f × f grid, in four orientations (of the wave) and two
-    phases, and are cut off at the borders of the image. The paper leaves the envelope open; it is the authors' code's.
-    Raises `ValueError` for another side.
+    phases, and are cut off at the borders of the image. `width` is the standard deviation of the envelope in
+    wavelengths, which the paper leaves open; the authors' code has 2/7.
+    Raises `ValueError` for another side or a width not above 0.
     """
     one_of("the side of the images", side, CYCLES)
+    positive("width", width)
     y, x = np.mgrid[:side, :side] + 0.5  # centres of the pixels
     return np.stack([
-        _gabor(x - side * (column + 0.5) / cycles, y - side * (row + 0.5) / cycles, side / cycles, orientation, phase)
+        _gabor(x - column, y - row, side / cycles, orientation, phase, width)
         for cycles in CYCLES[side]
-        for row in range(cycles)
-        for column in range(cycles)
+        for row in (np.arange(cycles) + 0.5) * side / cycles
+        for column in (np.arange(cycles) + 0.5) * side / cycles
         for orientation in np.deg2rad(ORIENTATIONS)
         for phase in np.deg2rad(PHASES)
     ])  # fmt: skip
 
 
-def _gabor(x: np.ndarray, y: np.ndarray, wavelength: float, orientation: float, phase: float) -> np.ndarray:
+def _gabor(
+    x: np.ndarray, y: np.ndarray, wavelength: float, orientation: float, phase: float, width: float
+) -> np.ndarray:
     across = x * np.cos(orientation) + y * np.sin(orientation)
     along = y * np.cos(orientation) - x * np.sin(orientation)
-    envelope = np.exp(-(across**2 + (ASPECT * along) ** 2) / (2 * (WIDTH * wavelength) ** 2))
+    envelope = np.exp(-(across**2 + (ASPECT * along) ** 2) / (2 * (width * wavelength) ** 2))
     return envelope * np.cos(2 * np.pi * across / wavelength + phase)
 
 
-def wavelet_weights(images: Tensor, bank: np.ndarray) -> np.ndarray:
-    """Weights (n, m) with which the wavelets add up to single-channel images (n, h, w), by ridge regression."""
+def wavelet_weights(images: Tensor, bank: Tensor) -> np.ndarray:
+    """Weights (n, m) with which the wavelets (m, h, w) add up to grey images (n, h, w), by ridge regression."""
     from sklearn.linear_model import Ridge
 
     pixels = images.flatten(1).numpy().T  # each image a target, each wavelet a regressor
-    wavelets = bank.reshape(len(bank), -1).T.astype(np.float32)
-    return Ridge(RIDGE, fit_intercept=False).fit(wavelets, pixels).coef_
+    return Ridge(RIDGE, fit_intercept=False).fit(bank.flatten(1).numpy().T, pixels).coef_
 
 
 @dataclass(frozen=True)
 class GaborModel:
     """Principal components of a data set's wavelet weights, for each of c channels: what `GaborNoise` mixes.
 
-    `components` (c, k, m) over m wavelets, the observed range of their scores `low` and `high` (c, k), the `mean`
-    weights (c, m); the share of variance `explained` (c,) by the components, and `error` (c,), the length of what the
-    wavelets miss of an image over the length of the image, on average.
+    The wavelets are the `bank` (m, h, w). `components` (c, k, m) mix them; their scores were observed from `low` to
+    `high` (c, k), and `mean` (c, m) are the mean weights. `explained` (c,) is the share of variance that the components
+    explain, `error` (c,) the length of what the wavelets miss of an image over the length of the image, on average.
     """
 
+    bank: Tensor
     components: Tensor
     low: Tensor
     high: Tensor
@@ -77,43 +81,46 @@ class GaborModel:
 
     def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (n, c, h, w) as sums of all the wavelets, and as the principal components alone show them."""
-        bank = gabor_bank(images.shape[-1])
-        flat = torch.from_numpy(bank).flatten(1).float()
+        flat = self.bank.flatten(1)
         by_wavelets, by_components = [], []
         for channel, components, mean in zip(images.unbind(1), self.components, self.mean, strict=True):
-            weights = torch.from_numpy(wavelet_weights(channel, bank))
+            weights = torch.from_numpy(wavelet_weights(channel, self.bank))
             by_wavelets.append(weights @ flat)
             by_components.append(((weights - mean) @ components.T @ components + mean) @ flat)
         return torch.stack(by_wavelets, 1).view(images.shape), torch.stack(by_components, 1).view(images.shape)
 
 
-def fit_gabor(dataset: Dataset, components: int | None = None) -> GaborModel:
+def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ONE_OCTAVE) -> GaborModel:
     """The `GaborModel` of a data set's training images, from the cache if it was fitted before.
 
-    `components` defaults to the paper's 250 (28×28) or 600 (32×32). Raises `ValueError` for images of another size.
+    `components` defaults to the paper's 250 (28×28) or 600 (32×32). Raises `ValueError` for images of another size, or
+    a number of components that there cannot be.
     """
     side = dataset.shape[-1]
-    bank = gabor_bank(side)
-    components = min(COMPONENTS[side], len(dataset.x_train)) if components is None else components
-    at_least("components", components, 1)
-    key = digest(dataset.fingerprint, components, code_digest(gabor_bank, _gabor, wavelet_weights, _fit_channel), SHAPE)
+    bank = torch.from_numpy(gabor_bank(side, width)).float()
+    most = min(len(bank), len(dataset.x_train))  # as many components as there can be
+    components = min(COMPONENTS[side], most) if components is None else components
+    between("components", components, 1, most)
+    key = digest(
+        dataset.fingerprint, components, tensor_digest(bank), RIDGE, code_digest(wavelet_weights, _fit_channel)
+    )
     path = cache_dir() / "generators" / f"gabor-{dataset.name}-{key}.safetensors"
     try:
         return GaborModel(**load_file(path))
     except (FileNotFoundError, SafetensorError):
         pass
     channels = [_fit_channel(channel, bank, components) for channel in dataset.x_train.unbind(1)]
-    tensors = {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
+    tensors = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
     with replacing(path) as temporary:
         save_file(tensors, temporary)
     return GaborModel(**tensors)
 
 
-def _fit_channel(images: Tensor, bank: np.ndarray, components: int) -> dict[str, Tensor]:
+def _fit_channel(images: Tensor, bank: Tensor, components: int) -> dict[str, Tensor]:
     from sklearn.decomposition import PCA
 
     weights = wavelet_weights(images, bank)
-    missed = images.flatten(1).numpy() - weights @ bank.reshape(len(bank), -1).astype(np.float32)
+    missed = images.flatten(1).numpy() - weights @ bank.flatten(1).numpy()
     lengths = images.flatten(1).norm(dim=1).clamp(min=1e-6).numpy()
     pca = PCA(components, svd_solver="covariance_eigh")
     scores = pca.fit_transform(weights)
@@ -142,7 +149,7 @@ class GaborNoise:
         at_least("seed", seed, 0)
         self.shape, self.seed, self.add_mean, self.stretch = shape, seed, add_mean, stretch
         self._low, self._range = model.low, model.high - model.low
-        flat = torch.from_numpy(gabor_bank(shape[-1])).flatten(1).float()
+        flat = model.bank.flatten(1)
         self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
         self._mean = model.mean @ flat if add_mean else torch.zeros(shape[0], flat.shape[1])
         self._digest = digest(*(tensor_digest(each) for each in (self._low, self._range, self._basis, self._mean)))

@@ -37,21 +37,31 @@ def _pair(name: str, value: str) -> None:
         raise ValueError(f'{name} must be two different classes, such as "1 7"; got {value!r}')
 
 
+def _rising(name: str, values: list) -> None:
+    _each(at_least, 1)(name, values)
+    if values != sorted(set(values)):
+        raise ValueError(f"{name} must rise from one to the next; got {values}")
+
+
+COUNTS = (
+    "n_networks", "n_networks_fashion", "n_networks_cifar",
+    "n_noise", "n_noise_networks", "n_noise_others", "n_noise_grid", "n_noise_fashion", "n_noise_cifar",
+    "n_gabor", "n_gabor_networks", "n_gabor_cifar", "n_generated", "n_switches",
+)  # fmt: skip
+
 # What a value must be, by name: a name means the same in every notebook.
 RULES: dict[str, Callable[[str, Any], None]] = {
+    **dict.fromkeys(COUNTS, lambda name, value: at_least(name, value, 1)),
     "profile": lambda name, value: one_of(name, value, PROFILES),
-    "dataset": lambda name, value: one_of(name, value, data.NAMES),
+    **dict.fromkeys(("dataset", "fashion", "cifar"), lambda name, value: one_of(name, value, data.NAMES)),
     "distribution": lambda name, value: one_of(name, value, stimuli.DISTRIBUTIONS),
     "precision": lambda name, value: one_of(name, value, devices.PRECISIONS),
     "device": lambda _, value: devices.resolve_device(value),
     "seed": lambda name, value: at_least(name, value, 0),
-    "n_noise": lambda name, value: at_least(name, value, 1),
-    "n_noise_others": lambda name, value: at_least(name, value, 1),
-    "n_noise_grid": lambda name, value: at_least(name, value, 1),
-    "n_networks": lambda name, value: at_least(name, value, 1),
     "gammas": _each(fraction),
     "pairs": _each(_pair),
     "contrasts": _each(at_least, 0.01),
+    "sizes": _rising,
 }
 
 

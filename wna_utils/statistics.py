@@ -124,13 +124,17 @@ def read_back(network: nn.Module, maps: Maps) -> np.ma.MaskedArray:
 
 
 def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
-    """Correlation over pixels of every map in `a` (K, …) with every map in `b` (L, …), (K, L); masked if either is."""
+    """Correlation over pixels of every map in `a` (K, …) with every map in `b` (L, …), (K, L).
+
+    Masked if either is, or if either has the same value everywhere.
+    """
 
     def standardized(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
         flat = np.ma.getdata(maps).reshape(len(maps), -1)
         flat = flat - flat.mean(1, keepdims=True)
-        empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1)
-        return flat / np.linalg.norm(flat, axis=1, keepdims=True), empty
+        length = np.linalg.norm(flat, axis=1, keepdims=True)
+        empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1) | (length[:, 0] == 0)
+        return flat / np.where(length == 0, 1, length), empty
 
     (a, a_empty), (b, b_empty) = standardized(a), standardized(b)
     return np.ma.masked_array(a @ b.T, mask=a_empty[:, None] | b_empty)

@@ -72,6 +72,11 @@ class Tally:
         return int(self._counts.sum())
 
     @property
+    def reached(self) -> np.ndarray:
+        """Whether a class has any images, (K,) bool."""
+        return self.counts > 0
+
+    @property
     def means(self) -> np.ma.MaskedArray:
         """Mean image of each class, (K, c, h, w): the classification images, or bias maps, of Fig. 2."""
         return _per_image(self._sums.numpy() / UNIT, self._per_class(), at_least=1)

@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from wna_utils import gabor_noise
+from wna_utils.data import Dataset
+from wna_utils.gabor_noise import GaborNoise, fit_gabor, gabor_bank, wavelet_weights
+from wna_utils.paths import cache_dir
+from wna_utils.stimuli import BLOCK
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return gabor_bank(28)
+
+
+@pytest.fixture(scope="module")
+def planted(bank):
+    """Two hundred images that three mixtures of wavelets make up, around a mean."""
+    rng = np.random.default_rng(0)
+    mixtures = rng.standard_normal((4, len(bank)))
+    scores = np.column_stack([rng.standard_normal((200, 3)), np.ones(200)])
+    images = torch.from_numpy((scores @ mixtures @ bank.reshape(len(bank), -1)).reshape(200, 1, 28, 28)).float()
+    labels = torch.arange(200) % 2
+    return Dataset("planted", images, labels, images[:20], labels[:20], ("a", "b"))
+
+
+@pytest.mark.parametrize(("side", "wavelets"), [(28, 960), (32, 1520)])
+def test_bank_has_the_papers_number_of_wavelets(side, wavelets):
+    bank = gabor_bank(side)
+    assert bank.shape == (wavelets, side, side)
+    assert len(np.unique(bank.round(6), axis=0)) == wavelets
+    assert abs(bank).max() <= 1
+
+
+@pytest.mark.parametrize("side", [28, 32])
+def test_wavelets_have_their_frequency_and_orientation(side):
+    bank, size = gabor_bank(side), 256
+    start = 0
+    for cycles in gabor_noise.CYCLES[side]:
+        part = bank[start : start + cycles**2 * 8].reshape(cycles, cycles, 4, 2, side, side)
+        start += cycles**2 * 8
+        at_centre = part[cycles // 2, cycles // 2]  # (orientation, phase, h, w)
+        power = (abs(np.fft.fft2(at_centre, (size, size))) ** 2).sum(1)  # both phases: DC is not the peak
+        frequencies = np.fft.fftfreq(size) * side  # cycles per image
+        for orientation, spectrum in zip(gabor_noise.ORIENTATIONS, power, strict=True):
+            row, column = np.unravel_index(spectrum.argmax(), spectrum.shape)
+            fy, fx = frequencies[row], frequencies[column]
+            assert np.hypot(fx, fy) == pytest.approx(cycles, rel=0.15)
+            off = (np.rad2deg(np.arctan2(fy, fx)) - orientation + 90) % 180 - 90
+            assert abs(off) < 8
+
+
+def test_even_and_odd_wavelets_are_a_quadrature_pair(bank):
+    even, odd = bank[0::2].reshape(480, -1), bank[1::2].reshape(480, -1)
+    inside = slice(8 * 4 + 16, None)  # the coarsest are cut off most
+    cosine = (even * odd).sum(1) / np.linalg.norm(even, axis=1) / np.linalg.norm(odd, axis=1)
+    assert np.median(abs(cosine[inside])) < 0.1
+
+
+def test_weights_are_those_of_one_ridge_regression_for_each_image(bank, digits):
+    images = digits.x_train[:3, 0]
+    weights = wavelet_weights(images, torch.from_numpy(bank).float())
+    for image, found in zip(images, weights, strict=True):
+        one = Ridge(gabor_noise.RIDGE, fit_intercept=False).fit(bank.reshape(960, -1).T, image.flatten().numpy())
+        np.testing.assert_allclose(found, one.coef_, atol=2e-3)
+
+
+def test_digits_are_sums_of_wavelets(digits):
+    model = fit_gabor(digits, components=100)
+    assert float(model.error) < 0.1
+    sums, by_components = model.reconstruct(digits.x_test[:50])
+    assert sums.shape == by_components.shape == (50, 1, 28, 28)
+    missed = (sums - digits.x_test[:50]).flatten(1).norm(dim=1) / digits.x_test[:50].flatten(1).norm(dim=1)
+    assert missed.mean() < 0.1
+    assert (by_components - sums).norm() > 0
+
+
+def test_components_explain_planted_images_and_no_fewer_do(planted):
+    three, two = fit_gabor(planted, components=3), fit_gabor(planted, components=2)
+    assert float(three.explained) > 0.999
+    assert float(two.explained) < 0.95
+    sums, by_components = three.reconstruct(planted.x_test)
+    torch.testing.assert_close(by_components, sums, atol=2e-2, rtol=0)
+    weights = wavelet_weights(planted.x_train[:, 0], three.bank)
+    variances = np.linalg.svd(weights - weights.mean(0), compute_uv=False) ** 2
+    assert float(two.explained) == pytest.approx(variances[:2].sum() / variances.sum(), abs=1e-4)
+
+
+def test_blocks_follow_from_seed_and_number_alone(digits):
+    model = fit_gabor(digits, components=20)
+    source, again = GaborNoise(model, digits.shape, seed=4), GaborNoise(model, digits.shape, seed=4)
+    source.block(0)
+    third = source.block(3).stimuli
+    assert third.shape == (BLOCK, 1, 28, 28)
+    assert torch.equal(third, again.block(3).stimuli)
+    assert not torch.equal(third, again.block(2).stimuli)
+    assert not torch.equal(third, GaborNoise(model, digits.shape, seed=5).block(3).stimuli)
+
+
+def test_noise_is_the_drawn_scores_projected_back(digits):
+    model = fit_gabor(digits, components=20)
+    bank = torch.from_numpy(gabor_bank(28)).flatten(1).float()
+    evenly = torch.from_numpy(np.random.Generator(np.random.Philox(key=[0, 1])).random((BLOCK, 1, 20), np.float32))
+    scores = model.low + evenly * (model.high - model.low)
+    plain = scores[:, 0] @ model.components[0] @ bank
+    raw = GaborNoise(model, digits.shape, add_mean=False, stretch=False).block(1).stimuli.flatten(1)
+    torch.testing.assert_close(raw, plain, atol=1e-3, rtol=1e-4)
+    with_mean = GaborNoise(model, digits.shape, stretch=False).block(1).stimuli.flatten(1)
+    torch.testing.assert_close(with_mean, plain + model.mean @ bank, atol=1e-3, rtol=1e-4)
+
+
+def test_stretched_noise_fills_each_channel():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(30, 3, 32, 32, generator=generator)
+    colour = Dataset("colour", images, torch.arange(30) % 2, images, torch.arange(30) % 2, ("a", "b"))
+    noise = GaborNoise(fit_gabor(colour, components=5), colour.shape).block(0).stimuli.flatten(2)
+    assert torch.equal(noise.amin(2), torch.zeros(BLOCK, 3))
+    assert torch.equal(noise.amax(2), torch.ones(BLOCK, 3))
+
+
+def test_identity_tells_every_setting_apart(digits):
+    model, other, narrow = fit_gabor(digits, 20), fit_gabor(digits, 21), fit_gabor(digits, 20, width=0.3)
+    sources = [
+        GaborNoise(model, digits.shape),
+        GaborNoise(other, digits.shape),
+        GaborNoise(narrow, digits.shape),
+        GaborNoise(model, digits.shape, seed=1),
+        GaborNoise(model, digits.shape, add_mean=False),
+        GaborNoise(model, digits.shape, stretch=False),
+    ]
+    assert len({source.identity() for source in sources}) == len(sources)
+
+
+def test_a_damaged_model_is_fitted_again(digits):
+    first = fit_gabor(digits, components=5)
+    [file] = (cache_dir() / "generators").iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    assert torch.equal(fit_gabor(digits, components=5).components, first.components)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda _: gabor_bank(20), "the side of the images must be one of 28, 32; got 20"),
+        (lambda _: gabor_bank(28, width=0), "width must be greater than 0; got 0"),
+        (lambda digits: fit_gabor(digits, components=0), "components must lie between 1 and 960; got 0"),
+        (lambda digits: fit_gabor(digits, components=961), "components must lie between 1 and 960; got 961"),
+        (lambda digits: GaborNoise(fit_gabor(digits, 2), digits.shape, seed=-1), "seed must be 0 or more; got -1"),
+    ],
+)
+def test_bad_input_is_named_in_one_sentence(make, sentence, digits):
+    with pytest.raises(ValueError, match=sentence):
+        make(digits)
