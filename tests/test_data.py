@@ -143,6 +143,13 @@ def test_colour_digits_are_the_digits_each_in_one_colour(digits):
     assert (red.sum(1) / blue.sum(1)).std() > 0.5
 
 
+def test_class_means_and_rms_match_brute_force(digits):
+    for k in range(10):
+        own = digits.x_train[digits.y_train == k].double()
+        torch.testing.assert_close(digits.class_means()[k].double(), own.mean(0), atol=1e-6, rtol=0)
+        torch.testing.assert_close(digits.class_rms()[k].double(), own.square().mean(0).sqrt(), atol=1e-6, rtol=0)
+
+
 def test_only_keeps_the_named_classes_in_the_order_given(digits):
     pair = digits.only("7", "1")
     assert pair.classes == ("7", "1")

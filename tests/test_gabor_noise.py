@@ -90,13 +90,13 @@ def test_components_explain_planted_images_and_no_fewer_do(planted):
 
 def test_blocks_follow_from_seed_and_number_alone(digits):
     model = fit_gabor(digits, components=20)
-    source, again = GaborNoise(model, digits.shape, seed=4), GaborNoise(model, digits.shape, seed=4)
+    source, again = GaborNoise(model, seed=4), GaborNoise(model, seed=4)
     source.block(0)
     third = source.block(3).stimuli
     assert third.shape == (BLOCK, 1, 28, 28)
     assert torch.equal(third, again.block(3).stimuli)
     assert not torch.equal(third, again.block(2).stimuli)
-    assert not torch.equal(third, GaborNoise(model, digits.shape, seed=5).block(3).stimuli)
+    assert not torch.equal(third, GaborNoise(model, seed=5).block(3).stimuli)
 
 
 def test_noise_is_the_drawn_scores_projected_back(digits):
@@ -105,9 +105,9 @@ def test_noise_is_the_drawn_scores_projected_back(digits):
     evenly = torch.from_numpy(np.random.Generator(np.random.Philox(key=[0, 1])).random((BLOCK, 1, 20), np.float32))
     scores = model.low + evenly * (model.high - model.low)
     plain = scores[:, 0] @ model.components[0] @ bank
-    raw = GaborNoise(model, digits.shape, add_mean=False, stretch=False).block(1).stimuli.flatten(1)
+    raw = GaborNoise(model, add_mean=False, stretch=False).block(1).stimuli.flatten(1)
     torch.testing.assert_close(raw, plain, atol=1e-3, rtol=1e-4)
-    with_mean = GaborNoise(model, digits.shape, stretch=False).block(1).stimuli.flatten(1)
+    with_mean = GaborNoise(model, stretch=False).block(1).stimuli.flatten(1)
     torch.testing.assert_close(with_mean, plain + model.mean @ bank, atol=1e-3, rtol=1e-4)
 
 
@@ -115,7 +115,7 @@ def test_stretched_noise_fills_each_channel():
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(30, 3, 32, 32, generator=generator)
     colour = Dataset("colour", images, torch.arange(30) % 2, images, torch.arange(30) % 2, ("a", "b"))
-    noise = GaborNoise(fit_gabor(colour, components=5), colour.shape).block(0).stimuli.flatten(2)
+    noise = GaborNoise(fit_gabor(colour, components=5)).block(0).stimuli.flatten(2)
     assert torch.equal(noise.amin(2), torch.zeros(BLOCK, 3))
     assert torch.equal(noise.amax(2), torch.ones(BLOCK, 3))
 
@@ -123,12 +123,12 @@ def test_stretched_noise_fills_each_channel():
 def test_identity_tells_every_setting_apart(digits):
     model, other, narrow = fit_gabor(digits, 20), fit_gabor(digits, 21), fit_gabor(digits, 20, width=0.3)
     sources = [
-        GaborNoise(model, digits.shape),
-        GaborNoise(other, digits.shape),
-        GaborNoise(narrow, digits.shape),
-        GaborNoise(model, digits.shape, seed=1),
-        GaborNoise(model, digits.shape, add_mean=False),
-        GaborNoise(model, digits.shape, stretch=False),
+        GaborNoise(model),
+        GaborNoise(other),
+        GaborNoise(narrow),
+        GaborNoise(model, seed=1),
+        GaborNoise(model, add_mean=False),
+        GaborNoise(model, stretch=False),
     ]
     assert len({source.identity() for source in sources}) == len(sources)
 
@@ -147,7 +147,7 @@ def test_a_damaged_model_is_fitted_again(digits):
         (lambda _: gabor_bank(28, width=0), "width must be greater than 0; got 0"),
         (lambda digits: fit_gabor(digits, components=0), "components must lie between 1 and 960; got 0"),
         (lambda digits: fit_gabor(digits, components=961), "components must lie between 1 and 960; got 961"),
-        (lambda digits: GaborNoise(fit_gabor(digits, 2), digits.shape, seed=-1), "seed must be 0 or more; got -1"),
+        (lambda digits: GaborNoise(fit_gabor(digits, 2), seed=-1), "seed must be 0 or more; got -1"),
     ],
 )
 def test_bad_input_is_named_in_one_sentence(make, sentence, digits):

@@ -1,4 +1,4 @@
-"""How fast the streaming loop is: against the original's loop, and against what the machine could do at most."""
+"""How fast the streaming loop is, against the original's and the machine's best, and how fast noise is made."""
 
 import statistics
 import time
@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from wna_utils import training
+from wna_utils import data, models, training
 from wna_utils.devices import PRECISIONS, autocast, has_bf16, resolve_device
+from wna_utils.gabor_noise import GaborNoise, fit_gabor
 from wna_utils.observe import observe, stream
-from wna_utils.stimuli import WhiteNoise
+from wna_utils.stimuli import BLOCK, Source, WhiteNoise
 
 SHAPE = (1, 28, 28)
 ROUNDS = 3  # of all measurements in turn, so that a slow spell of the machine hits them alike
@@ -50,6 +51,32 @@ def bench(n: int = 100_000) -> None:
         print(f"labels that bf16 changes         {_labels_changed(network, 50_000, device):10.2%}")
     else:
         print("this machine has no bf16: asking for it ran float32")
+    _bench_sources(device)
+
+
+def _bench_sources(device: torch.device) -> None:
+    """Print how fast each kind of noise is made, and shown to the CIFAR-10 network (whose weights do not matter)."""
+    network = models.build("cifar_cnn", (3, 32, 32), 10, seed=0)
+    for name in ("mnist", "cifar10"):
+        dataset = data.load(name)
+        size = "×".join(map(str, dataset.shape))
+        for kind, source in (
+            ("white", WhiteNoise(dataset.shape)),
+            ("Gabor–PCA", GaborNoise(fit_gabor(dataset))),
+        ):
+            print(f"making {kind} noise, {size:10} {_making(source):10,.0f} images/s")
+            if name == "cifar10":
+                started = time.perf_counter()
+                observe(network, source, 10_000, device=str(device), precision="bf16", cache=False)
+                print(f"observe it, bf16                 {10_000 / (time.perf_counter() - started):10,.0f} images/s")
+
+
+def _making(source: Source, blocks: int = 20) -> float:
+    source.block(0)
+    started = time.perf_counter()
+    for i in range(blocks):
+        source.block(i)
+    return blocks * BLOCK / (time.perf_counter() - started)
 
 
 def _wait(device: torch.device) -> None:

@@ -87,9 +87,10 @@ def images_in_words(found: Sequence[float], sizes: Sequence[int]) -> str:
     """Median and range of numbers of images from `images_needed`, to one figure, as text: "3,000 (900 to 8,000)"."""
 
     def rounded(n: float) -> str:
-        if n <= sizes[0]:
-            return f"≤ {sizes[0]:,}"
-        return f"> {sizes[-1]:,}" if np.isinf(n) else f"{float(f'{n:.1g}'):,.0f}"
+        if np.isinf(n):
+            return f"> {sizes[-1]:,}"
+        to_one_figure = float(f"{n:.1g}")
+        return f"{to_one_figure:,.0f}" if to_one_figure > sizes[0] else f"≤ {sizes[0]:,}"
 
     middle, low, high = rounded(np.percentile(found, 50, method="nearest")), rounded(min(found)), rounded(max(found))
     return middle if low == high else f"{middle} ({low} to {high})"

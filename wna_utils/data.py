@@ -67,6 +67,11 @@ class Dataset:
         """Mean training image of each class, (K, c, h, w)."""
         return torch.stack([self.x_train[self.y_train == k].mean(0) for k in range(len(self.classes))])
 
+    def class_rms(self) -> Tensor:
+        """Root mean square training image of each class, (K, c, h, w): the original's "mean images" of CIFAR-10."""
+        squares = [self.x_train[self.y_train == k].square().mean(0) for k in range(len(self.classes))]
+        return torch.stack(squares).sqrt()
+
 
 def load(name: str) -> Dataset:
     """The data set `name`: "mnist", "fashion_mnist", "cifar10", "digits" or "colour_digits".

@@ -11,8 +11,8 @@ from torch import Tensor
 from wna_utils.checks import at_least, between, one_of, positive
 from wna_utils.data import Dataset
 from wna_utils.fingerprint import code_digest, digest, tensor_digest
-from wna_utils.models import Shape
 from wna_utils.paths import cache_dir, replacing
+from wna_utils.progress import bar
 from wna_utils.stimuli import BLOCK, Block
 
 CYCLES = {28: (2, 4, 10), 32: (2, 4, 7, 11)}  # per image, by its side in pixels
@@ -109,7 +109,9 @@ def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ON
         return GaborModel(**load_file(path))
     except (FileNotFoundError, SafetensorError):
         pass
-    channels = [_fit_channel(channel, bank, components) for channel in dataset.x_train.unbind(1)]
+    images = dataset.x_train.unbind(1)
+    with bar(images, desc=f"fitting wavelets to {dataset.name}", unit="channel") as progress:
+        channels = [_fit_channel(channel, bank, components) for channel in progress]
     tensors = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
     with replacing(path) as temporary:
         save_file(tensors, temporary)
@@ -145,13 +147,14 @@ class GaborNoise:
     Raises `ValueError` for a negative seed.
     """
 
-    def __init__(self, model: GaborModel, shape: Shape, seed: int = 0, *, add_mean: bool = True, stretch: bool = True):
+    def __init__(self, model: GaborModel, seed: int = 0, *, add_mean: bool = True, stretch: bool = True):
         at_least("seed", seed, 0)
-        self.shape, self.seed, self.add_mean, self.stretch = shape, seed, add_mean, stretch
+        self.shape = (len(model.components), *model.bank.shape[1:])
+        self.seed, self.stretch = seed, stretch
         self._low, self._range = model.low, model.high - model.low
         flat = model.bank.flatten(1)
         self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
-        self._mean = model.mean @ flat if add_mean else torch.zeros(shape[0], flat.shape[1])
+        self._mean = model.mean @ flat if add_mean else torch.zeros(len(model.mean), flat.shape[1])
         self._digest = digest(*(tensor_digest(each) for each in (self._low, self._range, self._basis, self._mean)))
 
     def block(self, i: int) -> Block:
