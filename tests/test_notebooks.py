@@ -9,6 +9,17 @@ NOTEBOOKS = chapters.notebooks()
 SMOKE = {"profile": "smoke"}
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _one_cache_for_all_notebooks(_own_cache, cache, monkeypatch):
+    """As in the book, a network is trained by the notebook that needs it first."""
+    monkeypatch.setenv("WNA_CACHE", str(cache))
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request):
     return request.param
@@ -59,6 +70,7 @@ ODD = {
         "contrasts": [2.0],
         "n_noise": 1,
     },
+    "s32_adversarial_attack": {"n_networks": 1, "legacy_png": True, "gammas": [0.33], "n_noise": 1, "n_images": 1},
     "s31_sample_complexity": {
         "n_networks": 1,
         "cifar": "digits",
