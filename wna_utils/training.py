@@ -168,9 +168,10 @@ def augmented(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
-    """Class (n,) that the network gives each image (n, c, h, w)."""
-    return torch.cat([network(batch).argmax(1) for batch in images.split(batch_size)])
+def predict(network: nn.Module, images: Tensor, batch_size: int = 500, precision: str = "float32") -> Tensor:
+    """Class (n,) that the network gives each image (n, c, h, w), on the images' device."""
+    with autocast(images.device, precision):
+        return torch.cat([network(batch).argmax(1) for batch in images.split(batch_size)])
 
 
 def accuracy(network: nn.Module, dataset: data.Dataset) -> float:
