@@ -67,7 +67,8 @@ def test_the_plotted_pattern_is_the_mean_over_the_pictures_channels(patterns):
         rgba = picture.to_rgba(picture.get_array())
         plt.close(figure)
         np.testing.assert_allclose(plotted[0], rgba.mean(-1), atol=1e-6)
-    assert 0.4 < found.min() < found.max() < 0.8
+    assert found.min() == pytest.approx(0.40, abs=0.005)
+    assert found.max() == pytest.approx(0.76, abs=0.005)
 
 
 @pytest.mark.parametrize("gamma", [-0.1, 1.1, float("nan")])
