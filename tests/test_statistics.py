@@ -126,3 +126,9 @@ def test_pool_weighs_groups():
     assert np.ma.getmaskarray(both)[1].all()
     assert st.pool(tally, 2, np.array([0.0, 1.0]))[0].item() == 1
     assert st.pool(tally, 2, np.array([1.0, 3.0]))[0].item() == pytest.approx(3.25 / 5)
+
+
+def test_most_like_own_names_the_maps_that_are_nearest_to_their_class():
+    references = np.random.default_rng(0).standard_normal((4, 1, 5, 5))
+    maps = masked(references[[0, 2, 2, 3]] + 0.1, 3)
+    assert st.most_like_own(maps, references).tolist() == [True, False, True, False]

@@ -79,6 +79,15 @@ def map_grid(
     return figure
 
 
+def map_titles(classes: Sequence[str], called: np.ma.MaskedArray, counts: np.ndarray) -> list[str]:
+    """Titles of maps: the class, what a network calls its map (a dash where there is none), and the images in it."""
+    arrow = " →\n" if max(map(len, classes)) > 2 else " → "
+    return [
+        f"{name}{arrow}{'–' if seen is np.ma.masked else classes[seen]}\n{count:,}"
+        for name, seen, count in zip(classes, called, counts, strict=True)
+    ]
+
+
 def in_rows(items: Sequence, width: int = 5) -> list[Sequence]:
     """Cut items into rows for `map_grid`, so that ten maps can be seen on a phone, too."""
     return [items[start : start + width] for start in range(0, len(items), width)]

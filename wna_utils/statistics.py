@@ -140,6 +140,12 @@ def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
     return np.ma.masked_array(a @ b.T, mask=a_empty[:, None] | b_empty)
 
 
+def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
+    """Which maps (K, …) are more like the reference of their own class than any other's, (K,); False if empty."""
+    alike = correlations(maps, references)
+    return (alike.filled(-np.inf).argmax(1) == np.arange(len(maps))) & ~np.ma.getmaskarray(alike).all(1)
+
+
 def agreement(a: Maps, b: Maps) -> float:
     """Mean correlation of two sets of maps, class by class, over the classes that both have; NaN if there are none."""
     same_class = np.ma.diagonal(correlations(a, b))
