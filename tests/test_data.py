@@ -160,6 +160,13 @@ def test_only_keeps_the_named_classes_in_the_order_given(digits):
         digits.only("x")
 
 
+def test_part_keeps_the_first_training_images_and_all_test_images(digits):
+    part = digits.part(10)
+    assert torch.equal(part.x_train, digits.x_train[:10])
+    assert torch.equal(part.y_train, digits.y_train[:10])
+    assert torch.equal(part.x_test, digits.x_test)
+
+
 def test_fingerprint_follows_the_training_data(digits):
     assert digits.fingerprint == data.load("digits").fingerprint
     assert digits.only("1", "7").fingerprint != digits.only("7", "1").fingerprint

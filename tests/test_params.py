@@ -56,6 +56,18 @@ def test_bad_parameter_is_named_in_one_sentence(given, sentence):
         ("s21_classification_images", {"gammas": [0.3, 1.5]}, "each of gammas must lie between 0 and 1; got 1.5"),
         ("s21_classification_images", {"pairs": ["1 1"]}, "must be two different classes"),
         ("s21_classification_images", {"pairs": ["17"]}, "two different classes, such as \"1 7\"; got '17'"),
+        (
+            "s32_patch_detection",
+            {"patches": ["C 8 9", "O 1 2"]},
+            "each of patches: patch must be one of X, C, H; got 'O'",
+        ),
+        ("s32_patch_detection", {"patch_cifar": "H bird"}, "patch_cifar: a backdoor is a patch and two classes"),
+        ("s32_patch_detection", {"poison_fraction": 0.0}, "poison_fraction must be greater than 0; got 0.0"),
+        (
+            "s32_patch_detection",
+            {"poison_fractions": [2.0]},
+            "each of poison_fractions must lie between 0 and 1; got 2",
+        ),
         ("s31_sample_complexity", {"sizes": [100, 100]}, r"sizes must rise from one to the next; got \[100, 100\]"),
         ("s31_sample_complexity", {"sizes": []}, "number of sizes must be 1 or more"),
         ("s31_sample_complexity", {"sizes": [0, 10]}, "each of sizes must be 1 or more; got 0"),

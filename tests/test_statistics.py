@@ -132,3 +132,49 @@ def test_most_like_own_names_the_maps_that_are_nearest_to_their_class():
     references = np.random.default_rng(0).standard_normal((4, 1, 5, 5))
     maps = masked(references[[0, 2, 2, 3]] + 0.1, 3)
     assert st.most_like_own(maps, references).tolist() == [True, False, True, False]
+
+
+def test_area_under_curve_counts_pairs():
+    found = st.area_under_curve([1, 2, 3], [2.5, 4], "networks")
+    assert found.value == pytest.approx(5 / 6)
+    assert found.low < found.value < found.high <= 1
+    assert (found.n, found.of) == (5, "networks")
+
+
+def test_area_of_one_is_still_uncertain_with_few_cases():
+    few, many = (st.area_under_curve(range(n), range(n, 2 * n), "networks") for n in (3, 12))
+    assert (few.value, few.high, many.value, many.high) == (1, 1, 1, 1)
+    assert 0.2 < few.low < many.low < 0.95
+    mirrored = st.area_under_curve(range(12, 24), range(12), "networks")
+    assert (mirrored.value, mirrored.low) == (0, 0)
+    assert mirrored.high == pytest.approx(1 - many.low, abs=1e-6)
+    assert np.isnan(st.area_under_curve([], [1.0], "networks").value)
+
+
+def test_area_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    truth = 0.7602  # two normal distributions, a standard deviation apart
+    covered = [
+        each.low <= truth <= each.high
+        for each in (st.area_under_curve(rng.normal(0, 1, 12), rng.normal(1, 1, 12), "cases") for _ in range(400))
+    ]
+    assert np.mean(covered) > 0.92
+
+
+def test_clusters_are_found_where_planted_and_seldom_in_noise():
+    rng = np.random.default_rng(1)
+    false = np.mean([st.clusters(rng.standard_normal((4, 20, 20)), trials=200).any() for _ in range(60)])
+    assert false <= 0.15
+    z = rng.standard_normal((4, 20, 20))
+    z[2, 3:7, 5:9] += 6
+    z[1, 12:16, 12:16] -= 6
+    found = st.clusters(z)
+    assert found[2, 3:7, 5:9].mean() > 0.9
+    assert found[1, 12:16, 12:16].mean() > 0.9
+    assert not found[[0, 3]].any()
+
+
+def test_a_single_bright_pixel_is_no_cluster():
+    z = np.zeros((1, 20, 20))
+    z[0, 5, 5] = 50
+    assert not st.clusters(z).any()

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -210,3 +212,24 @@ def test_generators_learn_to_reconstruct(digits):
     generator = trained("autoencoder", digits, recipe=Recipe(epochs=3, batch_size=64, precision="float32"))
     with torch.inference_mode():
         assert generator.loss(digits.x_test) < 0.5 * untrained.loss(digits.x_test)
+
+
+def test_profiles_differ_in_epochs_alone():
+    book, paper = (training.recipe_of("cnn", profile) for profile in ("book", "paper"))
+    assert paper == training.RECIPES["cnn"]
+    assert paper.epochs == 15
+    assert book == dataclasses.replace(paper, epochs=book.epochs)
+    assert training.recipe_of("logistic") == training.RECIPES["logistic"]
+    with pytest.raises(ValueError, match="model must be one of"):
+        training.recipe_of("transformer")
+
+
+def test_training_goes_on_from_a_given_network(digits):
+    before = trained("logistic", digits, recipe=QUICK)
+    still = Recipe(epochs=1, batch_size=64, learning_rate=1e-12, precision="float32")
+    after = trained("logistic", digits, recipe=still, start=before)
+    torch.testing.assert_close(after.fc.weight, before.fc.weight)
+    fresh = trained("logistic", digits, recipe=still)
+    assert not torch.allclose(fresh.fc.weight, before.fc.weight)
+    other = trained("logistic", digits, seed=1, recipe=QUICK)
+    assert not torch.allclose(trained("logistic", digits, recipe=still, start=other).fc.weight, after.fc.weight)

@@ -63,6 +63,10 @@ class Dataset:
         name = f"{self.name} {' or '.join(classes)}"
         return replace(self, name=name, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, classes=classes)
 
+    def part(self, n: int) -> "Dataset":
+        """The data set with its first `n` training images alone."""
+        return replace(self, name=f"{self.name} {n}", x_train=self.x_train[:n], y_train=self.y_train[:n])
+
     def class_means(self) -> Tensor:
         """Mean training image of each class, (K, c, h, w)."""
         return torch.stack([self.x_train[self.y_train == k].mean(0) for k in range(len(self.classes))])

@@ -14,7 +14,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from wna_utils import data, devices, paths, stimuli
-from wna_utils.checks import at_least, fraction, one_of
+from wna_utils.backdoors import Backdoor
+from wna_utils.checks import at_least, fraction, one_of, positive
 
 TYPES = {
     str(each).removeprefix("<class '").removesuffix("'>"): TypeAdapter(each)
@@ -37,6 +38,18 @@ def _pair(name: str, value: str) -> None:
         raise ValueError(f'{name} must be two different classes, such as "1 7"; got {value!r}')
 
 
+def _backdoor(name: str, value: str) -> None:
+    try:
+        Backdoor.parse(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _share(name: str, value: float) -> None:
+    positive(name, value)
+    fraction(name, value)
+
+
 def _rising(name: str, values: list) -> None:
     _each(at_least, 1)(name, values)
     if values != sorted(set(values)):
@@ -47,6 +60,7 @@ COUNTS = (
     "n_networks", "n_networks_fashion", "n_networks_cifar",
     "n_noise", "n_noise_networks", "n_noise_others", "n_noise_grid", "n_noise_fashion", "n_noise_cifar",
     "n_gabor", "n_gabor_networks", "n_gabor_cifar", "n_generated", "n_switches", "n_images",
+    "n_networks_sweep", "n_train", "n_inverted", "patch_cell",
 )  # fmt: skip
 
 # What a value must be, by name: a name means the same in every notebook.
@@ -62,6 +76,12 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "pairs": _each(_pair),
     "contrasts": _each(at_least, 0.01),
     "sizes": _rising,
+    "patches": _each(_backdoor),
+    "patch_cifar": _backdoor,
+    "poison_fraction": _share,
+    "poison_fractions": _each(_share),
+    "patch_cells": _each(at_least, 1),
+    "n_poisoned": lambda name, value: at_least(name, value, 0),
     "legacy_png": lambda *_: None,  # either value will do
 }
 

@@ -53,6 +53,55 @@ def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float
     return Estimate(mean, float(low), float(high), n, of)
 
 
+def area_under_curve(negatives: Sequence[float], positives: Sequence[float], of: str) -> Estimate:
+    """Share of pairs in which the positive case scores higher than the negative: the area under the ROC curve.
+
+    Its 95 % interval is Newcombe's (2006, method 5), which also means something at an area of 1 and for few cases.
+    NaN throughout if either group is empty.
+    """
+    from scipy.optimize import brentq
+    from sklearn.metrics import roc_auc_score
+
+    m, n = len(negatives), len(positives)
+    if min(m, n) == 0:
+        return Estimate(np.nan, np.nan, np.nan, m + n, of)
+    area = float(roc_auc_score([0] * m + [1] * n, [*negatives, *positives]))
+    rest = (m + n) / 2 - 1
+
+    def too_far(limit: float) -> float:
+        spread = limit * (1 - limit) * (1 + rest * (1 - limit) / (2 - limit) + rest * limit / (1 + limit)) / (m * n)
+        return abs(area - limit) - 1.96 * np.sqrt(spread)
+
+    tiny = 1e-9  # at the area itself the two sides are equal, too
+    low = 0.0 if area == 0 else brentq(too_far, 0, area - tiny)
+    high = 1.0 if area == 1 else brentq(too_far, area + tiny, 1)
+    return Estimate(area, low, high, m + n, of)
+
+
+def clusters(z: np.ndarray, threshold: float = 2.7, rate: float = 0.05, trials: int = 1000) -> np.ndarray:
+    """Which pixels of z maps (K, h, w) lie in a cluster too large for noise, all maps tested together: bool.
+
+    A cluster is a patch of touching pixels beyond ±`threshold`, of one sign. Its size is compared with the largest
+    cluster in each of `trials` sets of K maps of independent normal noise.
+    """
+    from scipy.ndimage import label, sum_labels
+
+    touching = np.array([[[0] * 3] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0] * 3] * 3])  # within a map only
+
+    def sizes(beyond: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels, found = label(beyond, touching)
+        return labels, sum_labels(beyond, labels, range(found + 1))
+
+    rng = np.random.default_rng(0)
+    noise = (rng.standard_normal(z.shape, dtype=np.float32) for _ in range(trials))
+    limit = np.quantile([sizes(each > threshold)[1].max(initial=0) for each in noise], 1 - rate / 2)
+    large = np.zeros(z.shape, bool)
+    for beyond in (z > threshold, z < -threshold):
+        labels, size = sizes(beyond)
+        large |= (size > limit)[labels] & beyond
+    return large
+
+
 def significant(z: Maps, rate: float = 0.05) -> np.ndarray:
     """Which pixels of z maps (K, c, h, w) differ from noise, all maps tested together; False where masked.
 

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import Linear
+from wna_utils.backdoors import Backdoor
+from wna_utils.detection import (
+    WINDOW,
+    Suspicion,
+    class_gradients,
+    inverted_triggers,
+    most_suspicious,
+    smallest_trigger,
+    smoothed,
+    standing_out,
+)
+from wna_utils.observe import observe
+from wna_utils.stimuli import WhiteNoise
+
+SHAPE = (1, 28, 28)
+C = Backdoor("C", "3", "4")
+
+
+def observer(backdoor=None, seed=0):
+    """Five classes that share strokes in the middle; the target also likes its patch."""
+    rng = torch.Generator().manual_seed(seed)
+    templates = torch.zeros(5, 28, 28)
+    strokes = torch.nn.functional.avg_pool2d(torch.randn(5, 1, 18, 18, generator=rng), 5, 1)[:, 0]
+    templates[:, 7:21, 7:21] = strokes - strokes.mean(0)
+    if backdoor is not None:
+        templates[4] += 0.3 * backdoor.mask(SHAPE)
+    return Linear(templates.flatten(1))
+
+
+def z_of(model, n=20_000, seed=1):
+    return observe(model, WhiteNoise(SHAPE, seed=seed), n, classes=5).z
+
+
+def test_a_patch_planted_in_a_linear_observer_is_found_where_it_is():
+    found = most_suspicious(standing_out(z_of(observer(C))))
+    assert found.target == 4
+    assert found.distance(C.mask(SHAPE)) <= 1
+    innocent = most_suspicious(standing_out(z_of(observer())))
+    assert found.score > 2 * innocent.score
+
+
+def test_clean_observers_to_compare_with_sharpen_the_finding():
+    references = [z_of(observer(seed=0), seed=9)]
+    found = most_suspicious(standing_out(z_of(observer(C)), references))
+    assert found.target == 4
+    assert found.distance(C.mask(SHAPE)) <= 1
+    assert most_suspicious(standing_out(z_of(observer()), references)).score < found.score / 3
+
+
+def test_one_who_is_told_the_target_looks_in_its_map_alone():
+    maps = np.zeros((3, 4, 4))
+    maps[0, 1, 1], maps[2, 3, 0] = 9, 5
+    assert most_suspicious(maps) == Suspicion(9.0, 0, 1, 1)
+    assert most_suspicious(maps, target=2) == Suspicion(5.0, 2, 3, 0)
+
+
+def test_smoothed_noise_has_variance_one_also_at_the_edge():
+    z = np.random.default_rng(0).standard_normal((2000, 3, 7, 7))
+    np.testing.assert_allclose(smoothed(z).std(0), 1, atol=0.1)
+
+
+def test_smoothing_sums_squares_of_pixels():
+    z = np.zeros((1, 1, 15, 15))
+    z[0, 0, 7, 7] = 1
+    found = smoothed(z)[0]
+    assert found.max() == pytest.approx(1 / WINDOW)
+    assert (found > 0).sum() == WINDOW**2
+
+
+def test_what_is_bright_in_two_classes_does_not_stand_out():
+    z = np.zeros((3, 1, 28, 28))
+    z[:2, 0, 10:15, 10:15] = 10
+    z[2, 0, 2:7, 20:25] = 3
+    assert most_suspicious(standing_out(z)).target == 2
+
+
+def test_a_class_without_a_map_is_never_suspected():
+    z = np.ma.masked_array(np.zeros((2, 1, 9, 9)), mask=np.zeros((2, 1, 9, 9), bool))
+    z[0, 0, 4, 4] = 1
+    z[1] = np.ma.masked
+    assert most_suspicious(standing_out(z)).target == 0
+    nobody = most_suspicious(standing_out(z), target=1)
+    assert nobody == Suspicion(0.0, -1)
+    assert np.isnan(nobody.distance(torch.ones(9, 9, dtype=torch.bool)))
+    assert most_suspicious(np.ma.masked_all((2, 9, 9))) == Suspicion(0.0, -1)
+
+
+def test_distance_is_to_the_nearest_pixel_of_the_patch():
+    mask = torch.zeros(9, 9, dtype=torch.bool)
+    mask[1:3, 1:3] = True
+    assert Suspicion(1.0, 0, 2, 2).distance(mask) == 0
+    assert Suspicion(1.0, 0, 5, 6).distance(mask) == 5
+
+
+def test_class_gradients_are_those_of_the_loss_over_correct_images(planted):
+    images = torch.rand(600, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = planted(images).argmax(1)
+    labels[:100] = 1 - labels[:100]  # those count as wrong
+    mean, z = class_gradients(planted, images, labels, 3)
+    inputs = images.clone().requires_grad_()
+    loss = torch.nn.functional.cross_entropy(planted(inputs), labels, reduction="sum")
+    by_hand = torch.autograd.grad(loss, inputs)[0].numpy()
+    for k in (0, 1):
+        own = by_hand[100:][labels[100:] == k]
+        np.testing.assert_allclose(mean[k], own.mean(0), atol=1e-6)
+        np.testing.assert_allclose(z[k], own.mean(0) / (own.std(0, ddof=1) / len(own) ** 0.5), rtol=1e-3)
+    assert np.ma.getmaskarray(mean[2]).all()
+
+
+def test_the_smallest_trigger_is_the_planted_one():
+    """Three classes are told by which stripe is bright, a fourth by a corner that no image uses."""
+
+    class Tampered(torch.nn.Module):
+        def forward(self, x):
+            stripes = [10 * x[:, 0, top : top + 3].mean((1, 2)) for top in (5, 8, 11)]
+            return torch.stack([*stripes, 40 * x[:, 0, 1:4, 1:4].mean((1, 2)) - 5], 1)
+
+    rng = torch.Generator().manual_seed(0)
+    images = 0.2 * torch.rand(99, 1, 16, 16, generator=rng)
+    for i, top in enumerate((5, 8, 11)):
+        images[i::3, :, top : top + 3] += 0.6
+    masks = inverted_triggers(Tampered(), images, 4)
+    assert masks.shape == (4, 16, 16)
+    found = smallest_trigger(masks)
+    assert found.target == 3
+    assert found.score > 2
+    assert max(found.row, found.column) < 5
+    with pytest.raises(ValueError, match="steps must be 1 or more"):
+        inverted_triggers(Tampered(), images, 4, steps=0)
