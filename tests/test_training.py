@@ -214,7 +214,7 @@ def test_generators_learn_to_reconstruct(digits):
         assert generator.loss(digits.x_test) < 0.5 * untrained.loss(digits.x_test)
 
 
-def test_profiles_differ_in_epochs_alone():
+def test_only_the_paper_profile_trains_as_long_as_the_original():
     book, paper = (training.recipe_of("cnn", profile) for profile in ("book", "paper"))
     assert paper == training.RECIPES["cnn"]
     assert paper.epochs == 15
