@@ -71,7 +71,13 @@ ODD = {
         "n_noise": 1,
     },
     "s32_adversarial_attack": {"n_networks": 1, "legacy_png": True, "gammas": [0.33], "n_noise": 1, "n_images": 1},
-    "s32_patch_detection": {"n_networks": 1, "n_poisoned": 20, "patches": ["H 3 8"], "n_noise_networks": 1},
+    "s32_patch_detection": {
+        "n_networks": 1,
+        "cifar": "digits",
+        "n_poisoned": 20,
+        "patches": ["H 3 8"],
+        "n_noise_networks": 1,
+    },
     "s31_sample_complexity": {
         "n_networks": 1,
         "cifar": "digits",

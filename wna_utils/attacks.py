@@ -1,7 +1,6 @@
 """Attacks by addition: a pattern is mixed into images until a network calls them by the pattern's class (§3.2)."""
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from wna_utils.checks import at_least, fraction, positive
 from wna_utils.devices import resolve_device
+from wna_utils.progress import without_widgets
 from wna_utils.statistics import Maps, stretch
 from wna_utils.training import predict
 
@@ -94,10 +94,7 @@ def gradient_attack(
     One step is the fast gradient method, more are projected gradient descent: attacks that see inside the network, to
     compare with. The network is not changed. Raises `ValueError` for an eps not above 0 or no steps.
     """
-    from tqdm import TqdmWarning
-
-    with warnings.catch_warnings():  # in a notebook it asks for progress widgets that are not wanted
-        warnings.simplefilter("ignore", TqdmWarning)
+    with without_widgets():
         from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch
         from art.estimators.classification import PyTorchClassifier
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from wna_utils.checks import at_least
 from wna_utils.devices import resolve_device
+from wna_utils.progress import without_widgets
 from wna_utils.statistics import Maps
 
 WINDOW = 5  # pixels: maps are summed over squares of this side, and compared with what lies as far around
@@ -80,7 +81,8 @@ def class_gradients(
     Over those of the images (n, c, h, w) that the network classifies correctly, as in the authors' code; a class with
     fewer than two is masked. Positive where brightness raises the loss. Fig. 7.
     """
-    from captum.attr import Saliency
+    with without_widgets():
+        from captum.attr import Saliency
 
     target = resolve_device(device)
     network = network.to(target).eval()
