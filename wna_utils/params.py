@@ -60,7 +60,7 @@ COUNTS = (
     "n_networks", "n_networks_fashion", "n_networks_cifar",
     "n_noise", "n_noise_networks", "n_noise_others", "n_noise_grid", "n_noise_fashion", "n_noise_cifar",
     "n_gabor", "n_gabor_networks", "n_gabor_cifar", "n_generated", "n_switches", "n_images",
-    "n_networks_sweep", "n_train", "n_inverted", "patch_cell",
+    "n_networks_sweep", "n_train", "n_inverted", "n_steps", "patch_cell",
 )  # fmt: skip
 
 # What a value must be, by name: a name means the same in every notebook.
