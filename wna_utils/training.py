@@ -62,7 +62,6 @@ CHANGES = {  # where a profile trains less, so that two cores build the book in 
     "book": {
         "cnn": {"epochs": 5},
         "binary_cnn": {"epochs": 6},
-        "rnn": {"epochs": 6},
         "cifar_cnn": {"epochs": 1, "augment": False},
     },
     "smoke": {name: {"epochs": 2} for name in ("cnn", "binary_cnn", "mlp", "rnn")}
