@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from tests.conftest import Linear
+from wna_utils import models
 from wna_utils.backdoors import Backdoor
 from wna_utils.detection import (
     WINDOW,
@@ -132,3 +133,13 @@ def test_the_smallest_trigger_is_the_planted_one():
     assert max(found.row, found.column) < 5
     with pytest.raises(ValueError, match="steps must be 1 or more"):
         inverted_triggers(Tampered(), images, 4, steps=0)
+
+
+def test_looking_inside_a_network_leaves_it_as_it_was(digits):
+    network = models.build("cnn", digits.shape, 10, seed=0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    class_gradients(network, digits.x_test[:20], digits.y_test[:20], 10)
+    inverted_triggers(network, digits.x_test[:20], 10, steps=2)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(weights.grad is None for weights in network.parameters())
+    assert network.training

@@ -1,5 +1,6 @@
 """Finding a planted patch: in classification images, in average gradients, and by inverting the trigger (§3.2)."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,13 +80,13 @@ def class_gradients(
     """Mean gradient of the classification loss with respect to the image, by class, and its z: both (K, c, h, w).
 
     Over those of the images (n, c, h, w) that the network classifies correctly, as in the authors' code; a class with
-    fewer than two is masked. Positive where brightness raises the loss. Fig. 7.
+    fewer than two is masked. Positive where brightness raises the loss. The network is not changed. Fig. 7.
     """
     with without_widgets():
         from captum.attr import Saliency
 
     target = resolve_device(device)
-    network = network.to(target).eval()
+    network = copy.deepcopy(network).to(target).eval()
     log_probability = Saliency(lambda batch: network(batch).log_softmax(1))
     counts = np.zeros(classes)
     sums, squares = np.zeros((2, classes, *images.shape[1:]))
@@ -113,12 +114,13 @@ def inverted_triggers(
     """For each class the smallest mask found that, painted with a pattern on any image, makes it that class: (K, h, w).
 
     Neural Cleanse's optimisation (Wang et al. 2019) on clean images (n, c, h, w), all classes at once. The weight of
-    the mask's size doubles while at least 99 % of a batch are converted and falls when they are not. A class for
-    which no mask converts that many keeps a mask of ones. Raises `ValueError` for fewer than one step.
+    the mask's size grows while at least 99 % of a batch are converted and falls when they are not. A class for
+    which no mask converts that many keeps a mask of ones. The network is not changed. Raises `ValueError` for fewer
+    than one step.
     """
     at_least("steps", steps, 1)
     target = resolve_device(device)
-    network = network.to(target).eval()
+    network = copy.deepcopy(network).to(target).eval()
     _, c, h, w = images.shape
     generator = torch.Generator().manual_seed(0)
     raw = [
