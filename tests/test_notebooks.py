@@ -62,6 +62,7 @@ def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
 
 ODD = {
     "s21_classification_images": {"n_networks": 1, "pairs": ["3 8"], "gammas": [1.0], "precision": "float32"},
+    "s22_spike_triggered_analysis": {"units": [3], "layers": ["conv2", "fc1"], "n_neuron": 500, "sizes": [1]},
     "s31_classifier_biases": {
         "dataset": "colour_digits",
         "cifar": "digits",

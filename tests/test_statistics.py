@@ -178,3 +178,14 @@ def test_a_single_bright_pixel_is_no_cluster():
     z = np.zeros((1, 20, 20))
     z[0, 5, 5] = 50
     assert not st.clusters(z).any()
+
+
+def test_stripes_are_oriented_and_spots_are_not():
+    y, x = np.mgrid[:5, :5] - 2
+    stripes, spot = np.cos(2 * x), np.exp(-(x**2 + y**2))
+    oriented = st.orientedness(
+        np.ma.masked_array([[stripes], [stripes.T], [spot], [spot]], mask=[[[[k == 3] * 5] * 5] for k in range(4)])
+    )
+    assert oriented[:2].min() > 0.7
+    assert oriented[2] < 0.05
+    assert np.isnan(oriented[3])

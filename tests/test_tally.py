@@ -124,7 +124,7 @@ def test_cells_keep_signal_and_response_apart():
 
     block = Block(images, images - 1, torch.tensor([0, 0, 1, 1]))
     tally = CellTally(2, 2, (1, 8, 8))
-    tally.add(block, torch.tensor([0, 1, 1, 1]))
+    tally.add(block, torch.eye(2)[[0, 1, 1, 1]])
     assert tally.counts.tolist() == [[1, 1], [0, 2]]
     np.testing.assert_allclose(tally.means("stimuli")[1, 1], images[2:].mean(0), atol=1e-6)
     np.testing.assert_allclose(tally.means("noise")[0, 1], images[1] - 1, atol=1e-6)

@@ -36,7 +36,7 @@ def gabor_bank(side: int, width: float = ONE_OCTAVE) -> np.ndarray:
     positive("width", width)
     y, x = np.mgrid[:side, :side] + 0.5  # centres of the pixels
     return np.stack([
-        _gabor(x - column, y - row, side / cycles, orientation, phase, width)
+        gabor(x - column, y - row, side / cycles, orientation, phase, width)
         for cycles in CYCLES[side]
         for row in (np.arange(cycles) + 0.5) * side / cycles
         for column in (np.arange(cycles) + 0.5) * side / cycles
@@ -45,9 +45,10 @@ def gabor_bank(side: int, width: float = ONE_OCTAVE) -> np.ndarray:
     ])  # fmt: skip
 
 
-def _gabor(
+def gabor(
     x: np.ndarray, y: np.ndarray, wavelength: float, orientation: float, phase: float, width: float
 ) -> np.ndarray:
+    """A wavelet around x = y = 0: lengths in pixels, angles in radians, `width` of its envelope in wavelengths."""
     across = x * np.cos(orientation) + y * np.sin(orientation)
     along = y * np.cos(orientation) - x * np.sin(orientation)
     envelope = np.exp(-(across**2 + (ASPECT * along) ** 2) / (2 * (width * wavelength) ** 2))

@@ -87,6 +87,31 @@ def cifar_cnn(shape: Shape, classes: int, width: int = 32) -> nn.Sequential:
     )
 
 
+def tanh_convolutions(network: nn.Sequential) -> nn.Sequential:
+    """The network with tanh instead of ReLU up to its first dense layer, as the paper's §3.3 has it for its filters.
+
+    Tanh rises as ReLU does, so that it may follow the pooling, too (see `cnn`).
+    """
+    modules = dict(network.named_children())
+    flatten = list(modules).index("flatten")
+    return nn.Sequential(
+        OrderedDict(
+            (name.replace("relu", "tanh"), nn.Tanh()) if isinstance(module, nn.ReLU) and i < flatten else (name, module)
+            for i, (name, module) in enumerate(modules.items())
+        )
+    )
+
+
+def cnn_tanh(shape: Shape, classes: int) -> nn.Sequential:
+    """`cnn` with tanh convolutions."""
+    return tanh_convolutions(cnn(shape, classes))
+
+
+def cifar_cnn_tanh(shape: Shape, classes: int) -> nn.Sequential:
+    """`cifar_cnn` with tanh convolutions."""
+    return tanh_convolutions(cifar_cnn(shape, classes))
+
+
 def mlp(shape: Shape, classes: int, hidden: int = 1000) -> nn.Sequential:
     """One hidden layer: 784 → 1000 → 10."""
     pixels = shape[0] * shape[1] * shape[2]
@@ -230,6 +255,8 @@ MODELS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "rnn": rnn,
     "logistic": logistic,
     "cifar_cnn": cifar_cnn,
+    "cnn_tanh": cnn_tanh,
+    "cifar_cnn_tanh": cifar_cnn_tanh,
     "autoencoder": autoencoder,
     "vae": vae,
 }

@@ -22,7 +22,7 @@ from wna_utils.fingerprint import code_digest, digest, model_digest
 from wna_utils.paths import cache_dir
 from wna_utils.progress import bar
 from wna_utils.stimuli import BLOCK, Block, Source
-from wna_utils.tally import CellTally, Tally
+from wna_utils.tally import Filled, Tally
 
 Observer = Callable[[Tensor], Tensor]  # stimuli (b, c, h, w) -> scores (b, K); the highest is the response
 
@@ -33,20 +33,21 @@ def observe(
     model: Observer,
     source: Source,
     n: int,
-    classes: int = 10,
+    classes: int | tuple[int, ...] = 10,
     *,
     start: int = 0,
-    tally: Callable[[int, tuple[int, ...]], Tally | CellTally] = Tally.empty,
+    tally: Callable[[int | tuple[int, ...], tuple[int, ...]], Filled] = Tally.empty,
     batch_size: int | None = None,
     device: str = "auto",
     precision: str = "float32",
     cache: bool = True,
-) -> Tally | CellTally:
+) -> Filled:
     """Show trials `start` … `start + n − 1` of `source` to `model` and tally them by response.
 
     `model` maps stimuli (b, c, h, w) to scores (b, `classes`); the highest score is the response. It is not changed.
     `tally` makes the empty tally to fill from `classes` and the shape (c, h, w) of a stimulus; `CellTally.of(2)`, for
-    example, keeps two signals apart.
+    example, keeps two signals apart. A tally may want more than one score for each class, such as the activations of
+    a layer's units; `classes` is then the shape of the model's answer to one stimulus.
     `batch_size` is the number of images in one forward pass (a size that suits the device by default).
     `precision` "bf16" runs the network in bfloat16 where the hardware has it: faster, with a few labels changed.
 
@@ -57,12 +58,19 @@ def observe(
     Raises `ValueError`, before any work, for n < 1, an unknown device or precision, NaN in the weights, a model that
     cannot take the stimuli, or one whose output is not (b, classes).
     """
-    for name, value, low in (("n", n, 1), ("classes", classes, 1), ("start", start, 0), ("batch_size", batch_size, 1)):
+    answer = classes if isinstance(classes, tuple) else (classes,)
+    whole = [
+        ("n", n, 1),
+        ("start", start, 0),
+        ("batch_size", batch_size, 1),
+        *[("classes", each, 1) for each in answer],
+    ]
+    for name, value, low in whole:
         if value is not None:
             _whole(name, value, low)
     one_of("precision", precision, PRECISIONS)
     target = resolve_device(device)
-    _check_observer(model, source, classes, target)
+    _check_observer(model, source, answer, target)
     filled = tally(classes, source.shape)
     path = _checkpoint_path(model, source, n, start, precision, filled) if cache else None
 
@@ -72,7 +80,7 @@ def observe(
     saved = time.monotonic()
     with bar(total=n, initial=done, desc="showing noise", unit=" images", unit_scale=True) as progress:
         for block, scores in stream(model, source, start + done, start + n, batch_size, target, precision):
-            filled.add(block, scores.argmax(1))
+            filled.add(block, scores)
             done += len(block)
             progress.update(len(block))
             if path and (done == n or time.monotonic() - saved > CHECKPOINT_EVERY):
@@ -134,7 +142,7 @@ def _whole(name: str, value: object, low: int) -> None:
 
 
 @torch.inference_mode()
-def _check_observer(model: Observer, source: Source, classes: int, device: torch.device) -> None:
+def _check_observer(model: Observer, source: Source, answer: tuple[int, ...], device: torch.device) -> None:
     """Try the model on two stimuli, so that a mistake is found before the work, not after it."""
     if isinstance(model, nn.Module):
         for name, weights in model.state_dict().items():
@@ -148,25 +156,24 @@ def _check_observer(model: Observer, source: Source, classes: int, device: torch
             f"the model cannot take stimuli of shape (b, {', '.join(map(str, source.shape))}): "
             f"{str(error).splitlines()[0]}"
         ) from error
-    if not isinstance(scores, Tensor) or tuple(scores.shape) != (2, classes):
+    if not isinstance(scores, Tensor) or tuple(scores.shape) != (2, *answer):
         found = f"shape {tuple(scores.shape)} for 2 stimuli" if isinstance(scores, Tensor) else type(scores).__name__
-        raise ValueError(f"the model must answer (b, {classes}) scores, one for each class; got {found}")
+        wanted = ", ".join(map(str, ("b", *answer)))
+        raise ValueError(f"the model must answer ({wanted}) scores, one for each class; got {found}")
 
 
-def _checkpoint_path(
-    model: Observer, source: Source, n: int, start: int, precision: str, tally: Tally | CellTally
-) -> Path | None:
+def _checkpoint_path(model: Observer, source: Source, n: int, start: int, precision: str, tally: Filled) -> Path | None:
     """Where this very run keeps its tally; None if the model's identity is not certain."""
     of_model = model_digest(model)
     if of_model is None:
         return None
-    code = code_digest(type(source), type(tally), stream)
+    code = code_digest(type(source), *type(tally).__mro__[:-1], stream)
     shapes = [(name, tuple(each.shape)) for name, each in tally.tensors().items()]
     run = (source.identity(), BLOCK, n, start, precision, shapes)
     return cache_dir() / "tallies" / f"{digest(of_model, run, code)}.safetensors"
 
 
-def _restore(tally: Tally | CellTally, path: Path | None) -> int:
+def _restore(tally: Filled, path: Path | None) -> int:
     """Fill the tally from its checkpoint, if there is one; returns how many images it has seen."""
     found = tallies.read(path) if path else None
     if found is None:

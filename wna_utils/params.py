@@ -60,7 +60,8 @@ COUNTS = (
     "n_networks", "n_networks_fashion", "n_networks_cifar",
     "n_noise", "n_noise_networks", "n_noise_others", "n_noise_grid", "n_noise_fashion", "n_noise_cifar",
     "n_gabor", "n_gabor_networks", "n_gabor_cifar", "n_generated", "n_switches", "n_images",
-    "n_networks_sweep", "n_train", "n_inverted", "n_steps", "patch_cell",
+    "n_networks_sweep", "n_train", "n_neuron", "n_seeds", "n_pictures", "n_gradients", "n_units",
+    "n_inverted", "n_steps", "patch_cell",
 )  # fmt: skip
 
 # What a value must be, by name: a name means the same in every notebook.
@@ -82,6 +83,9 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "poison_fractions": _each(_share),
     "patch_cells": _each(at_least, 1),
     "n_poisoned": lambda name, value: at_least(name, value, 0),
+    **dict.fromkeys(("n_shuffles", "n_shuffles_units"), lambda name, value: at_least(name, value, 20)),
+    **dict.fromkeys(("units", "units_cifar"), _each(at_least, 0)),
+    **dict.fromkeys(("layers", "layers_cifar"), lambda *_: None),  # a network says itself which it has
     "legacy_png": lambda *_: None,  # either value will do
 }
 

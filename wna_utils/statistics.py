@@ -209,6 +209,18 @@ def agreement(a: Maps, b: Maps) -> float:
     return float(same_class.mean()) if same_class.count() else np.nan
 
 
+def orientedness(maps: Maps) -> np.ndarray:
+    """How much of each map (m, c, s, s) lies in stripes of one orientation, (m,): 1 for a grating, 0 for a round spot.
+
+    The length of the mean of exp(2i·orientation) over the map's spectrum, weighted by power; NaN for a masked map.
+    """
+    filled = np.ma.filled(maps, np.nan)
+    power = (abs(np.fft.fft2(filled - filled.mean((-2, -1), keepdims=True), s=(16, 16))) ** 2).sum(1)
+    frequency = np.fft.fftfreq(16)
+    angle = np.arctan2(frequency[:, None], frequency)
+    return abs((power * np.exp(2j * angle)).sum((-2, -1))) / power.sum((-2, -1))
+
+
 def distinctive(maps: Maps) -> Maps:
     """Maps (K, …) less the mean over classes: what tells a class from the others."""
     return maps - maps.mean(0, keepdims=True)

@@ -107,6 +107,48 @@ class WhiteNoise:
         return repr(self)
 
 
+@dataclass(frozen=True)
+class SmoothNoise:
+    """Normal noise in which neighbouring pixels go together: white noise blurred by a Gaussian of `width` pixels.
+
+    Mean and standard deviation are those of the uniform white noise; the blur runs round the edges, so that all pixels
+    are alike. Raises `ValueError` for a width not above 0.
+    """
+
+    shape: tuple[int, int, int]
+    seed: int = 0
+    width: float = 1.0
+
+    def __post_init__(self):
+        positive("width", self.width)
+
+    def block(self, i: int) -> Block:
+        white = WhiteNoise(self.shape, "normal", self.seed).block(i).noise.numpy() - 0.5
+        rows, columns = (np.exp(-2 * (np.pi * self.width * np.fft.fftfreq(side)) ** 2) for side in self.shape[1:])
+        kept = np.outer(rows, columns)  # of the amplitude, by frequency
+        noise = np.fft.ifft2(np.fft.fft2(white) * kept).real / np.sqrt((kept**2).mean())
+        stimuli = torch.from_numpy(noise.astype(np.float32) + np.float32(0.5))
+        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
+
+    def identity(self) -> str:
+        return repr(self)
+
+
+class Pictures:
+    """Images (m, c, h, w) of a data set as stimuli, shown in turn; their labels (m,) take the place of signals."""
+
+    def __init__(self, images: Tensor, labels: Tensor):
+        self.images, self.labels, self.shape = images, labels.long(), tuple(images.shape[1:])
+
+    def block(self, i: int) -> Block:
+        shown = torch.arange(i * BLOCK, (i + 1) * BLOCK) % len(self.images)
+        stimuli = self.images[shown]
+        return Block(stimuli, stimuli, self.labels[shown])
+
+    def identity(self) -> str:
+        return f"Pictures({tensor_digest(self.images)}, {tensor_digest(self.labels)})"
+
+
 class SignalPlusNoise:
     """The paper's Eq. 3: stimulus t = γ·s + (1 − γ)·n, the signals s shown in turn, each with fresh noise n.
 

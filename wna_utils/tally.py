@@ -7,6 +7,7 @@ any order, from any split of the trials, gives the same bits.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,19 @@ from wna_utils.paths import replacing
 from wna_utils.stimuli import Block
 
 UNIT = 2.0**24  # a pixel value of 1, in counted units
+
+
+class Filled(Protocol):
+    """What `observe` fills: it takes blocks with the model's scores, and can be kept in a file."""
+
+    def add(self, block: Block, scores: Tensor) -> None:
+        """Count the block's stimuli, given the scores (b, …) that the model answered."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The integers that are the tally, by name."""
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the integers of a saved tally."""
 
 
 class Tally:
@@ -36,9 +50,9 @@ class Tally:
         zeros = torch.zeros(classes, *shape, dtype=torch.int64)
         return cls(torch.zeros(classes, dtype=torch.int64), zeros, zeros.clone())
 
-    def add(self, block: Block, responses: Tensor) -> None:
-        """Count the stimuli of a block under the observer's responses (b,)."""
-        self.count(block.stimuli, responses)
+    def add(self, block: Block, scores: Tensor) -> None:
+        """Count the stimuli of a block under the classes that got the highest of the scores (b, K)."""
+        self.count(block.stimuli, scores.argmax(1))
 
     def count(self, images: Tensor, rows: Tensor) -> None:
         """Count images (b, c, h, w) under rows (b,) of the tally; two matrix products, exact in float64."""
@@ -153,9 +167,9 @@ class CellTally:
         """A maker of empty tallies for this many signals, as `observe` wants it."""
         return partial(cls, signals)
 
-    def add(self, block: Block, responses: Tensor) -> None:
-        """Count a block's stimuli and noise under (signal shown, response given)."""
-        rows = block.signal * self._cells[1] + responses
+    def add(self, block: Block, scores: Tensor) -> None:
+        """Count a block's stimuli and noise under (signal shown, response given), from scores (b, K)."""
+        rows = block.signal * self._cells[1] + scores.argmax(1)
         self.stimuli.count(block.stimuli, rows)
         self.noise.count(block.noise, rows)
 
@@ -181,6 +195,25 @@ class CellTally:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         for part, tally in {"stimuli": self.stimuli, "noise": self.noise}.items():
             tally.restore({name: tensors[f"{part} {name}"] for name in tally.tensors()})
+
+
+class Sums:
+    """Base of tallies that are integer sums by name, in `_sums`."""
+
+    _sums: dict[str, Tensor]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The integers that are the tally, by name."""
+        return dict(self._sums)
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the integers of a saved tally."""
+        self._sums = {name: tensors[name].clone() for name in self._sums}
+
+
+def counted(values: Tensor) -> Tensor:
+    """Sums in whole units of 2⁻²⁴, on the CPU."""
+    return (values.double() * UNIT).round().long().cpu()
 
 
 def write(path: Path, tensors: dict[str, Tensor], images: int = 0) -> None:

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from wna_utils import activations, models
+from wna_utils.activations import ByLabel, called_when_mixed, mean_activations, turned
+from wna_utils.observe import observe
+from wna_utils.stimuli import Pictures, WhiteNoise
+
+LAYERS = ["conv1", "conv2", "fc1"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return models.build("cnn", (1, 28, 28), 10, seed=0).eval()
+
+
+@torch.inference_mode()
+def at(network, layer, x):
+    """What `layer` passes on, module by module."""
+    ends = {"conv1": "relu1", "conv2": "relu2", "fc1": "relu3"}
+    for name, module in network.named_children():
+        x = module(x)
+        if name == ends[layer]:
+            return x
+
+
+def test_means_by_response_equal_brute_force(network):
+    source = WhiteNoise((1, 28, 28), seed=4)
+    tally, means = mean_activations(network, LAYERS, source, 700)
+    x = source.block(0).stimuli[:700]
+    with torch.inference_mode():
+        response = network(x).argmax(1)
+    assert tally.counts.tolist() == torch.bincount(response, minlength=10).tolist()
+    assert (tally.counts == observe(network, source, 700).counts).all()
+    for layer in LAYERS:
+        every = at(network, layer, x)
+        assert means[layer].shape == (10, *every.shape[1:])
+        for k in range(10):
+            if tally.counts[k]:
+                np.testing.assert_allclose(means[layer][k], every[response == k].mean(0), atol=1e-5)
+            else:
+                assert np.ma.getmaskarray(means[layer][k]).all()
+
+
+def test_means_by_label_equal_brute_force(network, digits):
+    x, y = digits.x_test[:300], digits.y_test[:300]
+    tally, means = mean_activations(network, LAYERS, Pictures(x, y), 300, by=ByLabel)
+    assert tally.counts.tolist() == torch.bincount(y, minlength=10).tolist()
+    np.testing.assert_allclose(means["conv2"][3], at(network, "conv2", x[y == 3]).mean(0), atol=1e-5)
+    other, _ = mean_activations(network, LAYERS, Pictures(x, y), 300)
+    assert (other.counts != tally.counts).any()  # an untrained network calls them something else
+
+
+@pytest.mark.parametrize("layer", [activations.INPUT, "conv1", "conv2", "fc1"])
+def test_mixing_nothing_changes_nothing_and_mixing_all_leaves_the_pattern(network, digits, layer):
+    x = digits.x_test[:60]
+    own = x if layer == activations.INPUT else at(network, layer, x)
+    called = called_when_mixed(network, layer, own[7], x, [1.0, 0.0])
+    with torch.inference_mode():
+        plain = network(x).argmax(1)
+    assert torch.equal(called[0], plain)
+    assert (called[1] == plain[7]).all()
+
+
+def test_mixture_is_that_of_fig_21(network, digits):
+    x, pattern = digits.x_test[:20], at(network, "conv2", digits.x_test[30:31])[0]
+    with torch.inference_mode():
+        scores = network.fc2(
+            network.relu3(network.fc1(0.7 * pattern.flatten() + 0.3 * at(network, "conv2", x).flatten(1)))
+        )
+    assert torch.equal(called_when_mixed(network, "conv2", pattern, x, [0.3])[0], scores.argmax(1))
+
+
+def test_only_images_of_other_classes_can_be_turned():
+    called = torch.tensor([[1, 1, 0, 2], [1, 1, 1, 1]])
+    assert turned(called, torch.tensor([1, 0, 0, 2]), 1).tolist() == [[True, False, False], [True, True, True]]
+
+
+def test_bad_requests_are_one_sentence(network, digits):
+    x = digits.x_test[:5]
+    with pytest.raises(ValueError, match="gamma must lie between 0 and 1"):
+        called_when_mixed(network, "conv1", x[0], x, [1.5])
+    with pytest.raises(ValueError, match="layer must be one of conv1, conv2, fc1, fc2; got 'conv9'"):
+        called_when_mixed(network, "conv9", x[0], x, [0.5])
+    with pytest.raises(ValueError, match=r"a pattern for conv1 has shape \(20, 12, 12\); got \(1, 28, 28\)"):
+        called_when_mixed(network, "conv1", x[0], x, [0.5])

@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from wna_utils import layers, models
+
+SHAPES = {"cnn": (1, 28, 28), "cifar_cnn": (3, 32, 32), "cnn_tanh": (1, 28, 28), "cifar_cnn_tanh": (3, 32, 32)}
+
+
+@pytest.fixture(params=SHAPES)
+def network(request):
+    network = models.build(request.param, SHAPES[request.param], 10, seed=0).eval()
+    network.shape = SHAPES[request.param]
+    return network
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@torch.inference_mode()
+def test_the_two_parts_make_the_whole(network, pooled):
+    x = torch.rand(3, *network.shape)
+    for layer in layers.names(network):
+        before, after = layers.split(network, layer, pooled)
+        torch.testing.assert_close(after(before(x)), network(x), rtol=0, atol=0)
+
+
+@torch.inference_mode()
+def test_stages_follow_each_other(network):
+    x = torch.rand(3, *network.shape)
+    out = x
+    parts = layers.stages(network, ["conv1", "conv2", "fc1"])
+    for part in parts:
+        out = part(out)
+    assert len(parts) == 4
+    assert torch.equal(out, network(x))
+    with pytest.raises(ValueError, match="must follow each other as in the network: conv1, conv2"):
+        layers.stages(network, ["conv2", "conv1"])
+
+
+def test_activations_are_the_nonlinearity_s(network):
+    x = torch.rand(3, *network.shape)
+    before, _ = layers.split(network, "conv1")
+    expected = network.conv1(x)
+    if hasattr(network, "norm1"):
+        expected = network.norm1(expected)
+    expected = expected.tanh() if hasattr(network, "tanh1") else expected.relu()
+    torch.testing.assert_close(before(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "size", "step", "positions"),
+    [
+        ("cnn", "conv1", 5, 1, 24),
+        ("cnn", "conv2", 14, 2, 8),
+        ("cifar_cnn", "conv1", 3, 1, 32),
+        ("cifar_cnn", "conv2", 5, 1, 32),
+        ("cifar_cnn", "conv4", 14, 2, 16),
+        ("cifar_cnn", "conv6", 32, 4, 8),
+    ],
+)
+def test_receptive_fields_are_those_of_fig_8(model, layer, size, step, positions):
+    observer = layers.readout(models.build(model, SHAPES[model], 10, seed=0).eval(), layer)
+    field = layers.field_of(observer, SHAPES[model])
+    assert field.size == (size, size)
+    assert field.step == step
+    assert field.positions == (positions, positions)
+
+
+@pytest.mark.parametrize(("model", "layer"), [("cnn", "conv2"), ("cifar_cnn", "conv4"), ("cifar_cnn", "conv6")])
+def test_a_unit_sees_its_field_and_nothing_else(model, layer):
+    observer = layers.readout(models.build(model, SHAPES[model], 10, seed=0).eval(), layer)
+    field = layers.field_of(observer, SHAPES[model])
+    x = torch.rand(1, *SHAPES[model], requires_grad=True)
+    for p, q in [(0, 0), (2, 3), (field.positions[0] - 1,) * 2]:
+        (seen,) = torch.autograd.grad(observer(x)[0, :, p, q].sum(), x)
+        rows, columns = (field.pixel_of(axis)[:, at][field.inside(axis)[:, at]] for axis, at in ((0, p), (1, q)))
+        expected = torch.zeros(SHAPES[model][1:], dtype=bool)
+        expected[rows[:, None], columns] = True
+        assert not seen.abs().sum((0, 1))[~expected].any()
+        edges = seen.abs().sum((0, 1))[expected].view(len(rows), len(columns))
+        assert (edges > 0).float().mean() > 0.8  # ReLU and pooling leave some out
+
+
+def test_a_dense_unit_sees_the_image():
+    observer = layers.readout(models.build("cnn", (1, 28, 28), 10, seed=0).eval(), "fc1", units=[4, 7])
+    field = layers.field_of(observer, (1, 28, 28))
+    assert field == layers.Field((28, 28), 1, 0, (1, 1), (1, 28, 28))
+    assert field.pixels == 784
+    assert observer(torch.rand(2, 1, 28, 28)).shape == (2, 2)
+
+
+def test_unknown_layer_or_unit_is_one_sentence():
+    network = models.build("cnn", (1, 28, 28), 10, seed=0)
+    with pytest.raises(ValueError, match="layer must be one of conv1, conv2, fc1, fc2; got 'conv3'"):
+        layers.readout(network, "conv3")
+    with pytest.raises(ValueError, match="unit of conv1 must lie between 0 and 19; got 20"):
+        layers.readout(network, "conv1", [3, 20])
