@@ -7,7 +7,7 @@ from wna_utils.activations import ByLabel, called_when_mixed, mean_activations, 
 from wna_utils.observe import observe
 from wna_utils.stimuli import Pictures, WhiteNoise
 
-LAYERS = ["conv1", "conv2", "fc1"]
+LAYERS = ["input", "conv1", "conv2", "fc1"]
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,8 @@ def network():
 @torch.inference_mode()
 def at(network, layer, x):
     """What `layer` passes on, module by module."""
+    if layer == activations.INPUT:
+        return x
     ends = {"conv1": "relu1", "conv2": "relu2", "fc1": "relu3"}
     for name, module in network.named_children():
         x = module(x)
@@ -27,35 +29,38 @@ def at(network, layer, x):
 
 def test_means_by_response_equal_brute_force(network):
     source = WhiteNoise((1, 28, 28), seed=4)
-    tally, means = mean_activations(network, LAYERS, source, 700)
+    found = mean_activations(network, LAYERS, source, 700)
     x = source.block(0).stimuli[:700]
     with torch.inference_mode():
         response = network(x).argmax(1)
-    assert tally.counts.tolist() == torch.bincount(response, minlength=10).tolist()
-    assert (tally.counts == observe(network, source, 700).counts).all()
+    assert found.counts.tolist() == torch.bincount(response, minlength=10).tolist()
+    assert (found.counts == observe(network, source, 700).counts).all()
     for layer in LAYERS:
         every = at(network, layer, x)
-        assert means[layer].shape == (10, *every.shape[1:])
+        assert found.means[layer].shape == (10, *every.shape[1:])
         for k in range(10):
-            if tally.counts[k]:
-                np.testing.assert_allclose(means[layer][k], every[response == k].mean(0), atol=1e-5)
+            if found.counts[k]:
+                np.testing.assert_allclose(found.means[layer][k], every[response == k].mean(0), atol=1e-5)
+                if found.counts[k] > 1:
+                    error = every[response == k].std(0) / found.counts[k] ** 0.5
+                    np.testing.assert_allclose(found.errors[layer][k], error, atol=1e-4)
             else:
-                assert np.ma.getmaskarray(means[layer][k]).all()
+                assert np.ma.getmaskarray(found.means[layer][k]).all()
 
 
 def test_means_by_label_equal_brute_force(network, digits):
     x, y = digits.x_test[:300], digits.y_test[:300]
-    tally, means = mean_activations(network, LAYERS, Pictures(x, y), 300, by=ByLabel)
-    assert tally.counts.tolist() == torch.bincount(y, minlength=10).tolist()
-    np.testing.assert_allclose(means["conv2"][3], at(network, "conv2", x[y == 3]).mean(0), atol=1e-5)
-    other, _ = mean_activations(network, LAYERS, Pictures(x, y), 300)
-    assert (other.counts != tally.counts).any()  # an untrained network calls them something else
+    found = mean_activations(network, LAYERS, Pictures(x, y), 300, by=ByLabel)
+    assert found.counts.tolist() == torch.bincount(y, minlength=10).tolist()
+    np.testing.assert_allclose(found.means["conv2"][3], at(network, "conv2", x[y == 3]).mean(0), atol=1e-5)
+    other = mean_activations(network, LAYERS, Pictures(x, y), 300)
+    assert (other.counts != found.counts).any()  # an untrained network calls them something else
 
 
 @pytest.mark.parametrize("layer", [activations.INPUT, "conv1", "conv2", "fc1"])
 def test_mixing_nothing_changes_nothing_and_mixing_all_leaves_the_pattern(network, digits, layer):
     x = digits.x_test[:60]
-    own = x if layer == activations.INPUT else at(network, layer, x)
+    own = at(network, layer, x)
     called = called_when_mixed(network, layer, own[7], x, [1.0, 0.0])
     with torch.inference_mode():
         plain = network(x).argmax(1)

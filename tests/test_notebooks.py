@@ -79,6 +79,20 @@ ODD = {
         "patches": ["H 3 8"],
         "n_noise_networks": 1,
     },
+    "s33_filters": {
+        "n_networks": 1,
+        "distribution": "binary",
+        "layers": ["conv2"],
+        "cifar": "digits",
+        "layers_cifar": ["conv1"],
+    },
+    "s33_activations": {
+        "dataset": "digits",
+        "layers": ["conv1", "fc1"],
+        "gammas": [0.0],
+        "n_noise": 1,
+        "source_class": "7",
+    },
     "s31_sample_complexity": {
         "n_networks": 1,
         "cifar": "digits",

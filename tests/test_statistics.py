@@ -189,3 +189,17 @@ def test_stripes_are_oriented_and_spots_are_not():
     assert oriented[:2].min() > 0.7
     assert oriented[2] < 0.05
     assert np.isnan(oriented[3])
+
+
+def test_distances_are_those_of_the_truth_and_not_of_the_samples():
+    rng = np.random.default_rng(0)
+    truth = np.zeros((3, 400))
+    truth[2] = 0.5  # at a distance of 10 from the others
+    samples = truth[:, None] + rng.standard_normal((3, 20, 400))
+    means, errors = samples.mean(1), samples.std(1, ddof=1) / 20**0.5
+    same, far, other = st.distances(means, errors)
+    assert same < 2.5  # as they are, about 6
+    assert far == pytest.approx(10, abs=0.7)
+    assert other == pytest.approx(10, abs=0.7)
+    hidden = np.ma.masked_array(errors, mask=np.arange(3)[:, None] == [1] * 400)
+    assert len(st.distances(means, hidden)) == 1

@@ -1,8 +1,11 @@
 """Mean activations of layers by class, and what a network says when they are mixed with others (§3.3)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,12 +23,14 @@ INPUT = "input"  # the images themselves, where a layer is asked for
 class WithActivations(nn.Module):
     """An observer that answers its scores and, after them, the activations of some layers in one row: (b, K + …).
 
-    Activations are what a layer passes on, after its nonlinearity and pooling. `shapes` are those for one image.
+    Activations are what a layer passes on, after its nonlinearity and pooling; the first layer may be "input", the
+    stimulus itself. `shapes` are those for one image.
     """
 
     def __init__(self, network: nn.Sequential, layers: Sequence[str], shape: tuple[int, int, int]):
         super().__init__()
-        self.parts = nn.ModuleList(stages(network, layers))
+        parts = stages(network, [layer for layer in layers if layer != INPUT])
+        self.parts = nn.ModuleList([nn.Identity(), *parts] if layers[0] == INPUT else parts)
         with torch.inference_mode():
             outputs = self._outputs(torch.zeros(1, *shape))
         self.shapes = tuple(tuple(each.shape[1:]) for each in outputs[:-1])
@@ -62,6 +67,23 @@ class ByLabel(ByResponse):
         return block.signal
 
 
+@dataclass(frozen=True)
+class MeanActivations:
+    """Images of each class, counts (K,), and by layer the mean of their activations and its standard error, (K, …).
+
+    A class without images has its mean masked, one with fewer than two its error.
+    """
+
+    counts: np.ndarray
+    means: dict[str, Maps]
+    errors: dict[str, Maps]
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Whether a class has any images, (K,) bool."""
+        return self.counts > 0
+
+
 def mean_activations(
     network: nn.Sequential,
     layers: Sequence[str],
@@ -70,20 +92,22 @@ def mean_activations(
     classes: int = 10,
     by: type[ByResponse] = ByResponse,
     **options,
-) -> tuple[ByResponse, dict[str, Maps]]:
-    """Mean activations (K, …) of each layer over n stimuli, by the class called (or `ByLabel`), with their tally.
+) -> MeanActivations:
+    """Show n stimuli to a network and average the activations of its layers, by the class called (or `ByLabel`).
 
-    A class without stimuli is masked. `options` are those of `observe`. Raises `ValueError` for an unknown layer.
+    `options` are those of `observe`. Raises `ValueError` for an unknown layer.
     """
     observer = WithActivations(network, layers, source.shape)
     tally = observe(observer, source, n, (observer.size,), tally=partial(by.empty, classes), **options)
-    sizes = [torch.Size(shape).numel() for shape in observer.shapes]
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    means = {
-        layer: tally.means[:, start : start + size].reshape(-1, *shape)
-        for layer, start, size, shape in zip(layers, starts, sizes, observer.shapes, strict=True)
-    }
-    return tally, means
+    ends = np.cumsum([0, *(torch.Size(shape).numel() for shape in observer.shapes)])
+
+    def by_layer(rows: Maps) -> dict[str, Maps]:  # (K, F)
+        return {
+            layer: rows[:, start:stop].reshape(-1, *shape)
+            for layer, (start, stop), shape in zip(layers, pairwise(ends), observer.shapes, strict=True)
+        }
+
+    return MeanActivations(tally.counts, by_layer(tally.means), by_layer(tally.standard_error))
 
 
 @torch.inference_mode()

@@ -48,6 +48,13 @@ def show_map(ax: Axes, image: Maps, title: str = "", limit: float | None = None,
     return ax.imshow(picture.squeeze(0), cmap=MAP if limit is None else SIGNED, vmin=low, vmax=high)
 
 
+def show_picture(ax: Axes, image: np.ndarray, title: str = "") -> None:
+    """An image (c, h, w) as the network gets it: 0 is black and 1 white, whatever its own range."""
+    ax.set_title(title, fontsize="small")
+    ax.set_axis_off()
+    ax.imshow(np.moveaxis(image, 0, -1).clip(0, 1), cmap="gray", vmin=0, vmax=1)
+
+
 def map_grid(
     rows: Sequence[Sequence[Maps]],
     titles: Sequence[Sequence[str]],

@@ -85,7 +85,8 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "n_poisoned": lambda name, value: at_least(name, value, 0),
     **dict.fromkeys(("n_shuffles", "n_shuffles_units"), lambda name, value: at_least(name, value, 20)),
     **dict.fromkeys(("units", "units_cifar"), _each(at_least, 0)),
-    **dict.fromkeys(("layers", "layers_cifar"), lambda *_: None),  # a network says itself which it has
+    # A network says itself which layers it has, and a data set which classes.
+    **dict.fromkeys(("layers", "layers_cifar", "source_class", "target_class"), lambda *_: None),
     "legacy_png": lambda *_: None,  # either value will do
 }
 

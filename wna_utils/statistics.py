@@ -209,6 +209,20 @@ def agreement(a: Maps, b: Maps) -> float:
     return float(same_class.mean()) if same_class.count() else np.nan
 
 
+def distances(means: Maps, errors: Maps) -> np.ndarray:
+    """L2 distance between any two of the means (K, …) of samples, (pairs,), freed of what sampling adds to it.
+
+    Two means of the same thing differ by their errors (K, …): the errors' squares are taken off the squared distance.
+    Means without an error are left out.
+    """
+    known = ~np.ma.getmaskarray(errors).reshape(len(errors), -1).any(1)
+    flat, noise = (np.ma.getdata(each)[known].reshape(known.sum(), -1) for each in (means, errors))
+    first, second = np.triu_indices(len(flat), 1)
+    spread = (noise**2).sum(1)
+    squared = ((flat[first] - flat[second]) ** 2).sum(1) - spread[first] - spread[second]
+    return np.sqrt(squared.clip(min=0))
+
+
 def orientedness(maps: Maps) -> np.ndarray:
     """How much of each map (m, c, s, s) lies in stripes of one orientation, (m,): 1 for a grating, 0 for a round spot.
 
