@@ -19,7 +19,7 @@ book: data  ## build the book from real data
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
 test: $(READY)  ## run the tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 data: $(READY)  ## fetch and verify the data that the book uses
 	$(PY) -m wna_utils data

@@ -1,4 +1,9 @@
-"""Every test works in a cache of its own, without progress bars."""
+"""Every test works in a cache of its own, without progress bars; workers that run side by side have a thread each."""
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores; notebooks' kernels inherit it
 
 import pytest
 import torch

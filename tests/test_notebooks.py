@@ -10,8 +10,9 @@ SMOKE = {"profile": "smoke"}
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory, worker_id):
+    run = tmp_path_factory.getbasetemp()
+    return (run if worker_id == "master" else run.parent) / "cache"  # of all workers
 
 
 @pytest.fixture(autouse=True)
@@ -82,9 +83,9 @@ ODD = {
     "s33_filters": {
         "n_networks": 1,
         "distribution": "binary",
-        "layers": ["conv2"],
+        "layers": ["conv1"],
         "cifar": "digits",
-        "layers_cifar": ["conv1"],
+        "layers_cifar": ["conv1", "conv2"],
     },
     "s33_activations": {
         "dataset": "digits",

@@ -203,3 +203,8 @@ def test_distances_are_those_of_the_truth_and_not_of_the_samples():
     assert other == pytest.approx(10, abs=0.7)
     hidden = np.ma.masked_array(errors, mask=np.arange(3)[:, None] == [1] * 400)
     assert len(st.distances(means, hidden)) == 1
+    assert len(st.distances(means, np.ma.masked_all(errors.shape))) == 0
+
+
+def test_no_maps_have_no_correlations():
+    assert st.correlations(np.zeros((0, 1, 4, 4)), np.zeros((3, 1, 4, 4))).shape == (0, 3)

@@ -11,7 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from wna_utils import data, models, training
 from wna_utils.devices import PRECISIONS, autocast, has_bf16, resolve_device
 from wna_utils.gabor_noise import GaborNoise, fit_gabor
+from wna_utils.layers import readout
 from wna_utils.observe import observe, stream
+from wna_utils.spike_triggered_average import spike_triggered
 from wna_utils.stimuli import BLOCK, Source, WhiteNoise
 
 SHAPE = (1, 28, 28)
@@ -51,7 +53,16 @@ def bench(n: int = 100_000) -> None:
         print(f"labels that bf16 changes         {_labels_changed(network, 50_000, device):10.2%}")
     else:
         print("this machine has no bf16: asking for it ran float32")
+    _bench_averages(network, device)
     _bench_sources(device)
+
+
+def _bench_averages(network: nn.Module, device: torch.device) -> None:
+    """Print how fast spike-triggered averages over all positions of a layer are made."""
+    for layer in ("conv1", "conv2"):
+        started = time.perf_counter()
+        spike_triggered(readout(network, layer), WhiteNoise(SHAPE), 20_000, device=str(device), cache=False)
+        print(f"average, all positions of {layer}  {20_000 / (time.perf_counter() - started):10,.0f} images/s")
 
 
 def _bench_sources(device: torch.device) -> None:

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -29,17 +31,33 @@ def execute(notebook: Path, folder: Path, parameters: dict[str, Any], *, force: 
     The result replaces the old chapter only when it is complete (see `problems`); a failed one is left beside the
     build, in `_build/failed/`. Raises `ChapterFailed`, with the notebook's own error, otherwise.
     """
-    import papermill
-
     chapter = folder / notebook.name
     made_from = stamp(notebook, parameters)
     if not force and chapter.exists():
         existing = nbformat.read(chapter, as_version=4)
         if existing.metadata.get("wna", {}).get("stamp") == made_from and not problems(existing):
             return chapter
-    attempt = paths.ROOT / "_build" / "failed" / notebook.name
-    attempt.parent.mkdir(parents=True, exist_ok=True)
     os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
+    with TemporaryDirectory() as own:
+        attempt = Path(own) / notebook.name
+        try:
+            _attempt(notebook, attempt, parameters)
+        except ChapterFailed as error:
+            failed = paths.ROOT / "_build" / "failed" / notebook.name
+            failed.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(attempt, failed)
+            raise ChapterFailed(f"{error} (all of it is in {failed})") from None
+        executed = nbformat.read(attempt, as_version=4)
+    executed.metadata["wna"] = {"stamp": made_from, "commit": commit()}
+    with paths.replacing(chapter) as temporary:
+        nbformat.write(executed, temporary)
+    return chapter
+
+
+def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
+    """Run the notebook into the file `attempt`; raises `ChapterFailed` if it fails or is not complete."""
+    import papermill
+
     try:
         papermill.execute_notebook(
             notebook,
@@ -51,15 +69,9 @@ def execute(notebook: Path, folder: Path, parameters: dict[str, Any], *, force: 
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a note on transport at every start, otherwise
         )
     except papermill.PapermillExecutionError as error:
-        raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue} (all of it is in {attempt})") from None
-    executed = nbformat.read(attempt, as_version=4)
-    if found := problems(executed):
-        raise ChapterFailed(f"{notebook.name}: {'; '.join(found)} (all of it is in {attempt})")
-    executed.metadata["wna"] = {"stamp": made_from, "commit": commit()}
-    with paths.replacing(chapter) as temporary:
-        nbformat.write(executed, temporary)
-    attempt.unlink()
-    return chapter
+        raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue}") from None
+    if found := problems(nbformat.read(attempt, as_version=4)):
+        raise ChapterFailed(f"{notebook.name}: {'; '.join(found)}")
 
 
 def stamp(notebook: Path, parameters: dict[str, Any]) -> str:

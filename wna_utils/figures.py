@@ -48,6 +48,11 @@ def show_map(ax: Axes, image: Maps, title: str = "", limit: float | None = None,
     return ax.imshow(picture.squeeze(0), cmap=MAP if limit is None else SIGNED, vmin=low, vmax=high)
 
 
+def reach(image: Maps) -> float:
+    """Largest absolute value of a map, to be its `limit`; 1 if it is masked, or zero throughout."""
+    return float(np.ma.filled(abs(image), 0).max()) or 1.0
+
+
 def show_picture(ax: Axes, image: np.ndarray, title: str = "") -> None:
     """An image (c, h, w) as the network gets it: 0 is black and 1 white, whatever its own range."""
     ax.set_title(title, fontsize="small")

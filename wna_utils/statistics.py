@@ -187,10 +187,11 @@ def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
     """
 
     def standardized(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
-        flat = np.ma.getdata(maps).reshape(len(maps), -1)
+        size = int(np.prod(maps.shape[1:]))  # -1 would not do for no maps
+        flat = np.ma.getdata(maps).reshape(len(maps), size)
         flat = flat - flat.mean(1, keepdims=True)
         length = np.linalg.norm(flat, axis=1, keepdims=True)
-        empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1) | (length[:, 0] == 0)
+        empty = np.ma.getmaskarray(maps).reshape(len(maps), size).any(1) | (length[:, 0] == 0)
         return flat / np.where(length == 0, 1, length), empty
 
     (a, a_empty), (b, b_empty) = standardized(a), standardized(b)
@@ -216,7 +217,7 @@ def distances(means: Maps, errors: Maps) -> np.ndarray:
     Means without an error are left out.
     """
     known = ~np.ma.getmaskarray(errors).reshape(len(errors), -1).any(1)
-    flat, noise = (np.ma.getdata(each)[known].reshape(known.sum(), -1) for each in (means, errors))
+    flat, noise = (np.ma.getdata(each).reshape(len(each), -1)[known] for each in (means, errors))
     first, second = np.triu_indices(len(flat), 1)
     spread = (noise**2).sum(1)
     squared = ((flat[first] - flat[second]) ** 2).sum(1) - spread[first] - spread[second]
