@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import pad, unfold
 
 from wna_utils.layers import Field, field_of
 from wna_utils.observe import observe
@@ -37,6 +37,15 @@ def answer_shape(observer: nn.Module, source: Source) -> tuple[int, ...]:
         return tuple(observer(torch.zeros(1, *source.shape)).shape[1:])
 
 
+def _fields_times_responses(padded: Tensor, responses: Tensor, field: Field) -> Tensor:
+    """Sum over images and positions of the field (c, s, s) times the response of each unit, (m, c, s, s)."""
+    shape = (responses.shape[1], field.image[0], *field.size)
+    if field.image[0] > 1:  # it is the gradient of a convolution with respect to its kernel
+        return torch.nn.grad.conv2d_weight(padded, shape, responses, stride=field.step)
+    fields = unfold(padded, field.size, stride=field.step)  # (b, d, P), faster for grey images
+    return (responses.flatten(2) @ fields.movedim(1, 2)).sum(0).view(shape)
+
+
 class FieldTally(Sums):
     """Sums of responses, of stimuli, and of stimuli in receptive fields weighted by responses, in ten groups of blocks.
 
@@ -49,7 +58,6 @@ class FieldTally(Sums):
         self._sums = {
             "images": torch.zeros(GROUPS, dtype=torch.int64),
             "responses": torch.zeros(GROUPS, m, *positions, dtype=torch.int64),
-            "squares": torch.zeros(GROUPS, m, *positions, dtype=torch.int64),
             "stimuli": torch.zeros(GROUPS, *shape, dtype=torch.int64),
             "power": torch.zeros(GROUPS, dtype=torch.int64),
             "seen": torch.zeros(GROUPS, m, shape[0], *field.size, dtype=torch.int64),
@@ -62,11 +70,9 @@ class FieldTally(Sums):
         self._sums["images"][group] += len(block)
         for a, x in zip(responses.split(CHUNK), (block.stimuli - GREY).split(CHUNK), strict=True):
             padded = pad(x, self.field.margins)
-            # The gradient of a convolution with respect to its kernel is the sum of fields times responses.
-            seen = torch.nn.grad.conv2d_weight(padded, self._sums["seen"].shape[1:], a, stride=self.field.step)
+            seen = _fields_times_responses(padded, a, self.field)
             for name, values in (
                 ("responses", a.sum(0)),
-                ("squares", a.square().sum(0)),
                 ("stimuli", x.sum(0)),
                 ("power", x.square().sum()),
                 ("seen", seen),
@@ -103,7 +109,7 @@ class FieldTally(Sums):
     @property
     def dead(self) -> np.ndarray:
         """Whether a unit gave no response but 0, (m,) bool."""
-        return self._total("squares").sum((-2, -1)) == 0
+        return (self._total("responses") == 0).all((-2, -1))
 
     @property
     def sta(self) -> np.ma.MaskedArray:
