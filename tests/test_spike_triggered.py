@@ -178,17 +178,43 @@ def test_first_layer_sta_is_the_kernel():
     assert cosines(tally.sta, network.conv1.weight.detach().numpy()).min() > 0.99
 
 
-def test_parts_add_up_to_the_whole_and_a_killed_run_goes_on(filters, monkeypatch):
-    cell, n = LinearNonlinear(filters[0]), 3 * BLOCK
-    whole = spike_triggered(cell, NORMAL, n, cache=False)
-    parts = [spike_triggered(cell, NORMAL, BLOCK, start=start, cache=False) for start in (0, BLOCK, 2 * BLOCK)]
+def test_parts_of_an_average_add_up_to_the_whole(filters):
+    cell = LinearNonlinear(filters[0])
+    whole = spike_triggered(cell, NORMAL, 3 * BLOCK, cache=False)
+    parts = [spike_triggered(cell, NORMAL, BLOCK, start=i * BLOCK, cache=False) for i in range(3)]
+    total = parts[2] + parts[0] + parts[1]
+    for name, sums in whole.tensors().items():  # the groups of blocks are others
+        assert torch.equal(sums.sum(0), total.tensors()[name].sum(0))
+
+
+def test_parts_of_a_covariance_add_up_to_the_whole(filters):
+    cell = ComplexCell(*filters)
+    whole = spike_triggered_covariance(cell, NORMAL, 3 * BLOCK, shuffles=2, cache=False)
+    parts = [
+        spike_triggered_covariance(cell, NORMAL, BLOCK, shuffles=2, start=i * BLOCK, cache=False) for i in range(3)
+    ]
     total = parts[2] + parts[0] + parts[1]
     for name, sums in whole.tensors().items():
-        assert torch.equal(sums.sum(0), total.tensors()[name].sum(0))
-    first = spike_triggered(cell, NORMAL, n)
-    again = spike_triggered(cell, NORMAL, n)
-    for name, sums in first.tensors().items():
-        assert torch.equal(sums, again.tensors()[name])
+        assert torch.equal(sums, total.tensors()[name])
+
+
+def test_an_interrupted_average_goes_on_to_the_same_bits(filters, monkeypatch):
+    cell = LinearNonlinear(filters[0])
+    whole = spike_triggered(cell, NORMAL, 3 * BLOCK, cache=False)
+    monkeypatch.setattr("wna_utils.observe.CHECKPOINT_EVERY", 0.0)
+    made = WhiteNoise.block
+
+    def failing(self, i):
+        if i == 2:
+            raise ConnectionError
+        return made(self, i)
+
+    monkeypatch.setattr(WhiteNoise, "block", failing)
+    with pytest.raises(ConnectionError):
+        spike_triggered(cell, NORMAL, 3 * BLOCK)
+    monkeypatch.setattr(WhiteNoise, "block", made)
+    resumed = spike_triggered(cell, NORMAL, 3 * BLOCK)
+    for name, sums in resumed.tensors().items():
         assert torch.equal(sums, whole.tensors()[name])
 
 
@@ -203,6 +229,8 @@ def test_dead_units_are_masked_and_counted(digits):
     assert cosines(tally.sta, network.conv1.weight.detach().numpy()).mask.nonzero()[0].tolist() == [3]
     stc = spike_triggered_covariance(layers.readout(network, "conv1", [3]), WhiteNoise(digits.shape), 500)
     assert np.isnan(stc.sta).all()
+    with pytest.raises(ValueError, match="unit 0 never responded"):
+        stc.spectrum(0)
     _, error = jackknife(tally, lambda part: part.rates)
     assert np.ma.getmaskarray(error).all()  # one block has no spread
 

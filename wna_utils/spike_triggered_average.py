@@ -79,17 +79,10 @@ class FieldTally(Sums):
             ):
                 self._sums[name][group] += counted(values)
 
-    def __add__(self, other: "FieldTally") -> "FieldTally":
-        total = self.without()
-        total._sums = {name: sums + other._sums[name] for name, sums in self._sums.items()}
-        return total
-
     def without(self, *groups: int) -> "FieldTally":
         """The tally of the other groups' images."""
-        rest = object.__new__(FieldTally)
         kept = [group for group in range(len(self._sums["images"])) if group not in groups]
-        rest.field, rest._sums = self.field, {name: sums[kept] for name, sums in self._sums.items()}
-        return rest
+        return self._like({name: sums[kept] for name, sums in self._sums.items()})
 
     @property
     def n(self) -> int:

@@ -119,7 +119,12 @@ class CovarianceTally(Sums):
         return (self.sta.reshape(-1, self.field.pixels) @ inverse).reshape(self.sta.shape)
 
     def spectrum(self, unit: int) -> "Spectrum":
-        """How the unit's stimuli vary more or less than all stimuli do, with what shuffled responses give."""
+        """How the unit's stimuli vary more or less than all stimuli do, with what shuffled responses give.
+
+        Raises `ValueError` for a unit that never responded.
+        """
+        if self.dead[unit]:
+            raise ValueError(f"unit {unit} never responded: it has no spike-triggered covariance")
         units, shuffles = self._units_shuffles
         values, vectors = np.linalg.eigh(self.stc[unit] - self.prior)
         null = self._moments(slice(1 + units + unit, None, units))[1]

@@ -4,10 +4,11 @@ All numbers are integers. A pixel x is counted as round(x·2²⁴) (exact for un
 any order, from any split of the trials, gives the same bits.
 """
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -198,9 +199,18 @@ class CellTally:
 
 
 class Sums:
-    """Base of tallies that are integer sums by name, in `_sums`."""
+    """Base of tallies that are integer sums by name, in `_sums`; those of the same model and stimuli add."""
 
     _sums: dict[str, Tensor]
+
+    def __add__(self, other: Self) -> Self:
+        return self._like({name: sums + other._sums[name] for name, sums in self._sums.items()})
+
+    def _like(self, sums: dict[str, Tensor]) -> Self:
+        """The same tally with other sums."""
+        another = copy.copy(self)
+        another._sums = sums
+        return another
 
     def tensors(self) -> dict[str, Tensor]:
         """The integers that are the tally, by name."""
