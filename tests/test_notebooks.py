@@ -56,6 +56,10 @@ def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
     figures = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in chapter.cells}
     expected = {claim.id for claim in claims.ledger().values() if claim.rule and claim.figure in figures}
     assert set(claims.recorded(chapter)) == expected
+    for cell in chapter.cells:
+        if figure := cell.metadata.get("mystnb", {}).get("figure"):
+            drawn = [output for output in cell.outputs if not output.metadata.get("scrapbook")]
+            assert len(drawn) == 1, f"{figure['name']} would appear {len(drawn)} times: the cell shows a value, too?"
     text = str(chapter.cells[-1].outputs)
     assert "Profile **smoke**" in text
     assert "not results" in text
@@ -80,6 +84,7 @@ ODD = {
         "patches": ["H 3 8"],
         "n_noise_networks": 1,
     },
+    "s34_microstimulation": {"rule": "paper", "ks": [3], "pairs": ["7 1"], "n_levels": 2, "n_images": 1},
     "s33_filters": {
         "n_networks": 1,
         "distribution": "binary",

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from wna_utils import data, devices, paths, stimuli
+from wna_utils import data, devices, paths, stimulation, stimuli
 from wna_utils.backdoors import Backdoor
 from wna_utils.checks import at_least, fraction, one_of, positive
 
@@ -74,6 +74,9 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "device": lambda _, value: devices.resolve_device(value),
     "seed": lambda name, value: at_least(name, value, 0),
     "gammas": _each(fraction),
+    "rule": lambda name, value: one_of(name, value, stimulation.RULES),
+    "ks": _each(at_least, 0),
+    "n_levels": lambda name, value: at_least(name, value, 2),
     "pairs": _each(_pair),
     "contrasts": _each(at_least, 0.01),
     "sizes": _rising,

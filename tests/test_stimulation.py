@@ -1,0 +1,105 @@
+import pytest
+import torch
+from torch import nn
+
+from wna_utils import models
+from wna_utils.stimulation import bias_change, mean_activation, psychometric, responses, stimulated
+from wna_utils.stimuli import WhiteNoise
+
+LAYERS = ["conv1", "conv2", "fc1"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return models.build("cnn", (1, 28, 28), 10, seed=0).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.rand(20, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+
+
+def test_equation_6_by_hand():
+    maps = torch.tensor([[[1.0, 2.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 4.0]]])  # sums 4 and 4, maxima 2 and 4
+    assert bias_change(maps, "conv2", k=3).tolist() == [3 * 4 / 2, 3 * 4 / 4]
+    assert bias_change(maps, "conv1", k=3).tolist() == pytest.approx([0.1 * 3 * 2, 0.1 * 3 * 1])
+    assert bias_change(maps * torch.tensor([1, 2])[:, None, None], "conv2", k=3, rule="code").tolist() == [1.5, 3.0]
+    assert bias_change(maps, "conv2", k=3, sign="decrease").tolist() == [-6, -3]
+
+
+def test_dense_neurons_are_maps_of_their_own():
+    neurons = torch.tensor([0.0, 2.0, 5.0])[:, None, None]
+    assert bias_change(neurons, "fc1", k=10).tolist() == pytest.approx([0, 0.1, 0.1])
+    assert bias_change(neurons, "fc1", k=10, rule="code").tolist() == pytest.approx([0, 0.2, 0.5])
+
+
+def test_a_silent_layer_gets_nothing():
+    for rule in ("paper", "code"):
+        assert bias_change(torch.zeros(4, 3, 3), "conv1", k=10, rule=rule).tolist() == [0] * 4
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@torch.inference_mode()
+def test_mean_activation_is_that_of_the_layer(network, images, layer):
+    x = images
+    for name, module in network.named_children():
+        if name.startswith("pool") and name[-1] == layer[-1] and layer.startswith("conv"):
+            continue
+        x = module(x)
+        if name == {"conv1": "relu1", "conv2": "relu2", "fc1": "relu3"}[layer]:
+            break
+    found = mean_activation(network, layer, images)
+    torch.testing.assert_close(found, x.mean(0).reshape(found.shape))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@torch.inference_mode()
+def test_responses_are_those_of_a_changed_copy(network, images, layer):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    activation = mean_activation(network, layer, images)
+    changes = [bias_change(activation, layer, k, "code", sign) for k in (0, 4) for sign in ("increase", "decrease")]
+    found = responses(network, layer, images, changes)
+    plain = network(images)
+    assert torch.equal(found[0], plain.argmax(1))
+    for change, called in zip(changes, found, strict=True):
+        assert torch.equal(called, stimulated(network, layer, change)(images).argmax(1))
+    assert torch.equal(stimulated(network, layer, changes[0])(images), plain)  # k = 0, to the last bit
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_plus_and_minus_mirror_each_other_on_a_linear_read_out():
+    network = nn.Sequential()
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("fc1", nn.Linear(16, 2))
+    nn.init.zeros_(network.fc1.bias)
+    x = torch.randn(200, 1, 4, 4)
+    change = torch.tensor([0.3, -0.3])
+    up, down = responses(network, "fc1", torch.cat([x, -x]), [change, -change])
+    assert torch.equal(up[:200], 1 - down[200:])
+
+
+def test_counts_equal_brute_force(network, images):
+    noise = WhiteNoise((1, 28, 28), seed=3)
+    change = bias_change(mean_activation(network, "conv2", images), "conv2", 2, "code")
+    target = 4
+    found = psychometric(network, "conv2", images, target, [0.0, 0.5, 1.0], [0 * change, change], noise)
+    for i, level in enumerate([0.0, 0.5, 1.0]):
+        x = level * images + (1 - level) * noise.block(i).noise[:20]
+        for row, of in enumerate((network, stimulated(network, "conv2", change))):
+            with torch.inference_mode():
+                assert found[row, i] == (of(x).argmax(1) == target).sum()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"layer": "conv7"}, "layer must be one of conv1, conv2, fc1; got 'conv7'"),
+        ({"rule": "mine"}, "rule must be one of paper, code; got 'mine'"),
+        ({"sign": "up"}, "sign must be one of increase, decrease; got 'up'"),
+        ({"k": -1}, "k must be 0 or more; got -1"),
+    ],
+)
+def test_bad_requests_are_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        bias_change(torch.ones(2, 3, 3), **{"layer": "conv1", **arguments})
