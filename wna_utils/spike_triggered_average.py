@@ -157,7 +157,7 @@ def jackknife(tally: FieldTally, statistic: Callable[[FieldTally], np.ndarray]) 
     """
     value = np.ma.asarray(statistic(tally))
     if len(tally.groups) < 2:
-        return value, np.ma.masked_all(value.shape)
+        return value, np.ma.masked_invalid(np.full(value.shape, np.nan))
     each = np.ma.stack([statistic(tally.without(group)) for group in tally.groups])
     error = np.ma.sqrt(((each - each.mean(0)) ** 2).sum(0) * (len(each) - 1) / len(each))
     return value, np.ma.masked_where(np.ma.getmaskarray(each).any(0), error)
