@@ -46,7 +46,7 @@ class CovarianceTally(Sums):
     """First and second moments of the fields: of all stimuli, weighted by the responses, and by shuffled responses."""
 
     def __init__(self, field: Field, shuffles: int, answer: tuple[int, ...], shape: tuple[int, ...]):
-        self.field, self._units_shuffles = field, (answer[0], shuffles)
+        self.field, self._units, self._shuffles = field, answer[0], shuffles
         self._whole = [field.inside(axis).all(0) for axis in (0, 1)]
         if not all(whole.any() for whole in self._whole):
             raise ValueError("every receptive field reaches over the edge of the image: choose an earlier layer")
@@ -62,7 +62,7 @@ class CovarianceTally(Sums):
         whole_rows, whole_columns = (each.to(responses.device) for each in self._whole)
         a = responses.float().reshape(*responses.shape[:2], *self.field.positions)
         a = a[:, :, whole_rows][:, :, :, whole_columns].flatten(2)  # (b, u, P)
-        shuffled = [a.roll(by, 0) for by in range(1, self._units_shuffles[1] + 1)]
+        shuffled = [a.roll(by, 0) for by in range(1, self._shuffles + 1)]
         weights = torch.cat([torch.ones_like(a[:, :1]), a, *shuffled], 1)  # (b, rows, P)
         whole = torch.outer(whole_rows, whole_columns).flatten()
         size = max(1, IN_CACHE // (self.field.pixels * max(1, int(whole.sum()))))
@@ -92,7 +92,7 @@ class CovarianceTally(Sums):
     @property
     def dead(self) -> np.ndarray:
         """Whether a unit gave no response but 0, (u,) bool; for responses of 0 and more."""
-        return (self._sums["weights"][1 : 1 + self._units_shuffles[0]] == 0).numpy()
+        return (self._sums["weights"][1 : 1 + self._units] == 0).numpy()
 
     @property
     def prior(self) -> np.ndarray:
@@ -102,12 +102,12 @@ class CovarianceTally(Sums):
     @property
     def stc(self) -> np.ndarray:
         """Spike-triggered covariance, (u, d, d): Λ of Eq. 4."""
-        return self._moments(slice(1, 1 + self._units_shuffles[0]))[1]
+        return self._moments(slice(1, 1 + self._units))[1]
 
     @property
     def sta(self) -> np.ndarray:
         """Spike-triggered average less the mean stimulus, (u, c, s, s): μ of Eq. 4."""
-        mean = self._moments(slice(0, 1 + self._units_shuffles[0]))[0]
+        mean = self._moments(slice(0, 1 + self._units))[0]
         return (mean[1:] - mean[0]).reshape(-1, self.field.image[0], *self.field.size)
 
     def whitened_sta(self, tolerance: float = 1e-3) -> np.ndarray:
@@ -125,7 +125,7 @@ class CovarianceTally(Sums):
         """
         if self.dead[unit]:
             raise ValueError(f"unit {unit} never responded: it has no spike-triggered covariance")
-        units, shuffles = self._units_shuffles
+        units, shuffles = self._units, self._shuffles
         values, vectors = np.linalg.eigh(self.stc[unit] - self.prior)
         null = self._moments(slice(1 + units + unit, None, units))[1]
         extremes = np.linalg.eigvalsh(null - self.prior)[:, [0, -1]] if shuffles else np.full((1, 2), np.nan)
