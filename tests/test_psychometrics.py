@@ -1,34 +1,68 @@
 import numpy as np
 import pytest
 
-from wna_utils.psychometrics import PsychometricFunction, fit_psychometric
+from wna_utils.psychometrics import fit_psychometric, psychometric_function
 
 LEVELS = np.linspace(0, 1, 21)
 
 
-def test_parameters_of_a_synthetic_observer_are_recovered():
-    truth = PsychometricFunction(threshold=0.4, slope=18.0, guess=0.15, lapse=0.03)
-    rng = np.random.default_rng(0)
-    fits = [fit_psychometric(LEVELS, rng.binomial(200, truth(LEVELS)), 200) for _ in range(40)]
-    for name, within in (("threshold", 0.005), ("slope", 1.5), ("guess", 0.01), ("lapse", 0.01)):
-        found = np.array([getattr(fit, name) for fit in fits])
-        assert found.mean() == pytest.approx(getattr(truth, name), abs=within)
-        standardized = (found.mean() - getattr(truth, name)) / found.std(ddof=1) * np.sqrt(len(found))
-        assert abs(standardized) < 4
+def answers(n, observers, seed=0):
+    """Answers of synthetic observers, and their parameters (4, observers): threshold, slope, guess, lapse."""
+    rng = np.random.default_rng(seed)
+    threshold = rng.uniform(0.2, 0.8, observers)
+    slope = np.exp(rng.uniform(np.log(8), np.log(50), observers))
+    truth = np.array([threshold, slope, rng.uniform(0, 0.5, observers), rng.beta(1, 10, observers)])
+    return rng.binomial(n, psychometric_function(LEVELS[:, None], *truth).T), truth
 
 
-def test_a_step_is_where_it_is():
-    yes = np.where(LEVELS > 0.62, 50, 0)
-    assert fit_psychometric(LEVELS, yes, 50).threshold == pytest.approx(0.625, abs=0.03)
+@pytest.mark.parametrize("n", [30, 200])
+def test_parameters_of_synthetic_observers_lie_within_their_intervals(n):
+    yes, truth = answers(n, 200)
+    fits = fit_psychometric(LEVELS, yes, n)
+    for true, found in zip(truth, (fits.threshold, fits.slope, fits.guess, fits.lapse), strict=True):
+        known = ~np.isnan(found.median)
+        inside = ((found.low <= true) & (true <= found.high))[known]
+        assert known.mean() > 0.95
+        assert 0.89 < inside.mean() <= 1  # 95 % of 200, less four standard deviations
+
+
+def test_intervals_shrink_with_the_root_of_the_number_of_answers():
+    widths = []
+    for n in (15, 240):  # intervals much finer than the grid would not be resolved
+        yes, _ = answers(n, 50)
+        threshold = fit_psychometric(LEVELS, yes, n).threshold
+        widths.append(np.nanmedian(threshold.high - threshold.low))
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.25)
+
+
+def test_psignifit_finds_the_same():
+    """Its grid is coarser, and its prior prefers few guesses, so that interval ends differ by a third of a width."""
+    import psignifit
+
+    yes = np.round(100 * psychometric_function(LEVELS, 0.4, 18.0, 0.1, 0.03))
+    data = np.column_stack([LEVELS, yes, np.full(21, 100)])
+    theirs = psignifit.psignifit(data, experiment_type="yes/no", sigmoid="logistic", fixed_parameters={"eta": 1e-8})
+    ours = fit_psychometric(LEVELS, yes, 100)
+    assert ours.threshold.median[0] == pytest.approx(theirs.parameter_estimate_mean["threshold"], abs=0.002)
+    low, high = theirs.confidence_intervals["threshold"]["0.95"]
+    assert (ours.threshold.low[0], ours.threshold.high[0]) == pytest.approx((low, high), abs=0.008)
+    from_5_to_95_percent = 2 * np.log(19)
+    low, high = from_5_to_95_percent / np.array(theirs.confidence_intervals["width"]["0.95"])[::-1]
+    assert (ours.slope.low[0], ours.slope.high[0]) == pytest.approx((low, high), rel=0.1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_flat_curve_has_no_threshold(share):
-    fit = fit_psychometric(LEVELS, np.full(21, int(share * 50)), 50)
-    assert np.isnan(fit.threshold)
-    assert fit.guess == share
+    fits = fit_psychometric(LEVELS, np.full(21, int(share * 50)), 50)
+    assert np.isnan([fits.threshold.median, fits.threshold.low, fits.slope.median]).all()
+    assert fits.guess.low[0] - 0.03 < share < fits.guess.high[0] + 0.03 or share == 1
+
+
+def test_a_step_is_where_it_is():
+    yes = np.where(LEVELS > 0.62, 50, 0)
+    assert fit_psychometric(LEVELS, yes, 50).threshold.median[0] == pytest.approx(0.625, abs=0.02)
 
 
 def test_levels_and_answers_go_together():
     with pytest.raises(ValueError, match="the number of answers must be one of 21; got 3"):
-        fit_psychometric(LEVELS, [1, 2, 3], 5)
+        fit_psychometric(LEVELS, np.array([1, 2, 3]), 5)

@@ -3,7 +3,15 @@ import torch
 from torch import nn
 
 from wna_utils import models
-from wna_utils.stimulation import bias_change, mean_activation, psychometric, responses, stimulated
+from wna_utils.stimulation import (
+    bias_change,
+    mean_activation,
+    noise_for,
+    psychometric,
+    responses,
+    stimulated,
+    to_other_maps,
+)
 from wna_utils.stimuli import WhiteNoise
 
 LAYERS = ["conv1", "conv2", "fc1"]
@@ -80,15 +88,35 @@ def test_plus_and_minus_mirror_each_other_on_a_linear_read_out():
 
 
 def test_counts_equal_brute_force(network, images):
-    noise = WhiteNoise((1, 28, 28), seed=3)
+    levels = [0.0, 0.5, 1.0]
+    noise = noise_for(levels, 25, WhiteNoise((1, 28, 28), seed=3))
+    assert not torch.equal(noise[0], noise[1])
     change = bias_change(mean_activation(network, "conv2", images), "conv2", 2, "code")
     target = 4
-    found = psychometric(network, "conv2", images, target, [0.0, 0.5, 1.0], [0 * change, change], noise)
-    for i, level in enumerate([0.0, 0.5, 1.0]):
-        x = level * images + (1 - level) * noise.block(i).noise[:20]
+    found = psychometric(network, "conv2", images, target, levels, [0 * change, change], noise)
+    for i, level in enumerate(levels):
+        x = level * images + (1 - level) * noise[i, :20]
         for row, of in enumerate((network, stimulated(network, "conv2", change))):
             with torch.inference_mode():
                 assert found[row, i] == (of(x).argmax(1) == target).sum()
+
+
+def test_the_control_gives_the_same_to_others():
+    change = torch.arange(50.0)
+    other = to_other_maps(change, seed=3)
+    assert not torch.equal(other, change)
+    assert torch.equal(other.sort().values, change)
+    assert torch.equal(other, to_other_maps(change, seed=3))
+
+
+def test_an_unknown_class_is_one_sentence(network, images):
+    with pytest.raises(ValueError, match="target must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; got 10"):
+        psychometric(network, "conv1", images, 10, [0.0], [torch.zeros(20)], torch.zeros(1, 20, 1, 28, 28))
+
+
+def test_more_images_than_a_block_of_noise_has_is_one_sentence():
+    with pytest.raises(ValueError, match="at most 2,000 images can be mixed with a block of noise; got 2,001"):
+        noise_for([0.0], 2001, WhiteNoise((1, 28, 28)))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def bias_change(activation: Tensor, layer: str, k: float = 1.0, rule: str = "pap
     return SIGNS[sign] * SCALES[layer] * k * amount
 
 
+def to_other_maps(change: Tensor, seed: int) -> Tensor:
+    """The control: the same changes of bias (m,), given to the layer's maps in a random order."""
+    return change[torch.randperm(len(change), generator=torch.Generator().manual_seed(seed))]
+
+
 def stimulated(network: nn.Sequential, layer: str, change: Tensor) -> nn.Sequential:
     """A copy of the network with `change` (m,) added to the biases of `layer`."""
     one_of("layer", layer, names(network))
@@ -76,6 +81,16 @@ def responses(network: nn.Sequential, layer: str, stimuli: Tensor, changes: Sequ
     return torch.cat(called, 1)
 
 
+def noise_for(levels: Sequence[float], n: int, noise: WhiteNoise) -> Tensor:
+    """Noise to mix n images with at each level, (len(levels), n, c, h, w): fresh at every level.
+
+    Raises `ValueError` for more images than a block of noise has.
+    """
+    if n > BLOCK:
+        raise ValueError(f"at most {BLOCK:,} images can be mixed with a block of noise; got {n:,}")
+    return torch.stack([noise.block(i).noise[:n] for i in range(len(levels))])
+
+
 def psychometric(
     network: nn.Sequential,
     layer: str,
@@ -83,17 +98,16 @@ def psychometric(
     target: int,
     levels: Sequence[float],
     changes: Sequence[Tensor],
-    noise: WhiteNoise,
+    noise: Tensor,
 ) -> Tensor:
-    """How many of the images, mixed with noise, are called `target`, (len(changes), len(levels)) int64.
+    """How many of n images, mixed with noise, are called `target`, (len(changes), len(levels)) int64.
 
-    At level w the stimulus is w·image + (1 − w)·noise (Eq. 3). Each level has fresh noise, the same for all changes.
-    Raises `ValueError` for more images than a block of noise has.
+    At level w the stimulus is w·image + (1 − w)·noise (Eq. 3); noise as from `noise_for`, at least n images of it at
+    each level, the same for all changes. Raises `ValueError` for an unknown class.
     """
-    if len(images) > BLOCK:
-        raise ValueError(f"at most {BLOCK:,} images can be mixed with a block of noise; got {len(images):,}")
+    one_of("target", target, range(network[-1].out_features))
     counts = []
-    for i, level in enumerate(levels):
-        stimuli = level * images + (1 - level) * noise.block(i).noise[: len(images)]
+    for level, block in zip(levels, noise, strict=True):
+        stimuli = level * images + (1 - level) * block[: len(images)]
         counts.append((responses(network, layer, stimuli, changes) == target).sum(1))
     return torch.stack(counts, 1)
