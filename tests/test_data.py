@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,6 +159,12 @@ def test_only_keeps_the_named_classes_in_the_order_given(digits):
     assert torch.equal(pair.x_test[pair.y_test == 0], sevens)
     with pytest.raises(ValueError, match="class must be one of"):
         digits.only("x")
+
+
+def test_only_takes_numbers_for_classes_that_are_words(digits):
+    garments = replace(digits, classes=tuple("abcdefghij"))
+    assert garments.only("1", "i").classes == ("b", "i")
+    assert torch.equal(garments.only("1", "i").x_test, garments.only("b", "8").x_test)
 
 
 def test_part_keeps_the_first_training_images_and_all_test_images(digits):

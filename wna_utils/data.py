@@ -50,7 +50,13 @@ class Dataset:
         return digest.hexdigest()
 
     def only(self, *classes: str) -> "Dataset":
-        """The images of these classes alone, relabelled 0, 1, … in the order given."""
+        """The images of these classes alone, relabelled 0, 1, … in the order given.
+
+        A class is named, or numbered in its place among `classes`: "1" is the 1 of digits and the trouser of garments.
+        Raises `ValueError` for a class that is neither.
+        """
+        numbered = {str(k): name for k, name in enumerate(self.classes)}
+        classes = tuple(numbered.get(name, name) for name in classes)
         for name in classes:
             one_of("class", name, self.classes)
         labels = torch.tensor([self.classes.index(name) for name in classes])
