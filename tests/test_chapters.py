@@ -27,13 +27,13 @@ def notebook(tmp_path, monkeypatch):
 
 def test_complete_chapter_is_kept_and_remade_only_when_something_changed(notebook, tmp_path):
     source = notebook("import time; print(time.time_ns())")
-    chapter = chapters.execute(source, tmp_path / "chapters", {})
+    chapter = chapters.execute(source, tmp_path / "chapters/x.ipynb", {})
     made = chapter.read_text()
-    assert chapters.execute(source, tmp_path / "chapters", {}).read_text() == made
-    assert chapters.execute(source, tmp_path / "chapters", {"n": 2}).read_text() != made
+    assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {}).read_text() == made
+    assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {"n": 2}).read_text() != made
     made = chapter.read_text()
     (tmp_path / "book/claims.yml").write_text("# changed")
-    assert chapters.execute(source, tmp_path / "chapters", {"n": 2}).read_text() != made
+    assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {"n": 2}).read_text() != made
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,10 @@ def test_complete_chapter_is_kept_and_remade_only_when_something_changed(noteboo
     ],
 )
 def test_failed_notebook_stops_the_build_and_keeps_the_old_chapter(notebook, tmp_path, source, reason):
-    chapter = chapters.execute(notebook("n"), tmp_path / "chapters", {})
+    chapter = chapters.execute(notebook("n"), tmp_path / "chapters/x.ipynb", {})
     old = chapter.read_text()
     with pytest.raises(chapters.ChapterFailed, match=reason):
-        chapters.execute(notebook(source), tmp_path / "chapters", {})
+        chapters.execute(notebook(source), tmp_path / "chapters/x.ipynb", {})
     assert chapter.read_text() == old
     assert (tmp_path / "_build/failed/x.ipynb").exists()
 

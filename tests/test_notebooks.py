@@ -51,7 +51,7 @@ def test_every_figure_has_caption_label_and_alt_text(notebook):
 
 
 def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
-    chapter = nbformat.read(chapters.execute(notebook, tmp_path, SMOKE), as_version=4)
+    chapter = nbformat.read(chapters.execute(notebook, tmp_path / notebook.name, SMOKE), as_version=4)
     assert chapters.problems(chapter) == []
     figures = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in chapter.cells}
     expected = {claim.id for claim in claims.ledger().values() if claim.rule and claim.figure in figures}
@@ -111,7 +111,7 @@ ODD = {
 
 
 def test_odd_parameters_are_no_trouble(notebook, tmp_path):
-    chapters.execute(notebook, tmp_path, {**SMOKE, **ODD[notebook.stem]})
+    chapters.execute(notebook, tmp_path / notebook.name, {**SMOKE, **ODD[notebook.stem]})
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_odd_parameters_are_no_trouble(notebook, tmp_path):
 )
 def test_bad_parameter_stops_the_notebook(given, sentence, tmp_path):
     with pytest.raises(chapters.ChapterFailed, match=sentence):
-        chapters.execute(NOTEBOOKS[0], tmp_path, {**SMOKE, **given})
+        chapters.execute(NOTEBOOKS[0], tmp_path / NOTEBOOKS[0].name, {**SMOKE, **given})
     assert not list(tmp_path.glob("*.ipynb"))

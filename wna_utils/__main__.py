@@ -1,12 +1,15 @@
-"""The commands behind the Makefile: `python -m wna_utils data | run | front-page | check | bench`."""
+"""The project's commands: `python -m wna_utils data | run | front-page | check | sweep | bench`."""
 
 import argparse
+import os
 import sys
 import time
+from pathlib import Path
 
 import yaml
 
 from wna_utils import chapters, fetch, pages, paths
+from wna_utils.checks import one_of
 
 
 def fetch_data(names: list[str]) -> None:
@@ -23,7 +26,7 @@ def run_notebooks(names: list[str], profile: str | None, force: bool) -> None:
             continue
         started = time.monotonic()
         print(f"{notebook.stem} …", end=" ", flush=True)
-        chapters.execute(notebook, paths.CHAPTERS, parameters, force=force)
+        chapters.execute(notebook, paths.CHAPTERS / notebook.name, parameters, force=force)
         print(f"{time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -38,6 +41,18 @@ def write_front_page() -> None:
 def check_pages() -> None:
     """Check the built pages."""
     _stop_at(pages.page_problems(paths.ROOT / "_build" / "html"))
+
+
+def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, scheduler: str | None) -> None:
+    """Run a notebook over all combinations of parameters, and tabulate what it records."""
+    from wna_utils.sweeps import sweep
+
+    one_of("notebook", Path(name).stem, [notebook.stem for notebook in chapters.notebooks()])
+    notebook = paths.NOTEBOOKS / f"{Path(name).stem}.ipynb"
+    table = sweep(notebook, options, folder, jobs=jobs, scheduler=scheduler)
+    failed = table[table.status == "failed"]
+    print(f"{len(table) - len(failed)} of {len(table)} runs done; the table is {folder / 'summary.csv'}")
+    _stop_at([f"failed: {row.error}" for row in failed.itertuples()])
 
 
 def _stop_at(problems: list[str]) -> None:
@@ -56,6 +71,19 @@ def main() -> None:
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
     commands.add_parser("front-page", help=write_front_page.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
+    sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)
+    sweep.add_argument("notebook", help="such as s21_classification_images")
+    values = "values with commas between them (gamma=0.2,0.5), or a range (seed=0:5); may be repeated"
+    sweep.add_argument("-p", dest="options", metavar="NAME=VALUES", action="append", default=[], help=values)
+    sweep.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time, one core each (%(default)s)"
+    )
+    sweep.add_argument(
+        "-o", dest="folder", metavar="DIR", type=Path, required=True, help="where notebooks and table go"
+    )
+    sweep.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a running Dask cluster that shares this folder's files"
+    )
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
     try:
@@ -68,12 +96,17 @@ def main() -> None:
                 write_front_page()
             case "check":
                 check_pages()
+            case "sweep":
+                sweep_notebook(options.notebook, options.options, options.jobs, options.folder, options.scheduler)
             case "bench":
                 from wna_utils.bench import bench
 
                 bench()
     except (chapters.ChapterFailed, fetch.DataUnavailable, OSError, ValueError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("\nstopped; what is done is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

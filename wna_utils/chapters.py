@@ -25,13 +25,14 @@ def notebooks() -> list[Path]:
     return sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 
 
-def execute(notebook: Path, folder: Path, parameters: dict[str, Any], *, force: bool = False) -> Path:
-    """Run a notebook through papermill into `folder`, unless what is there was made from the same things.
+def execute(
+    notebook: Path, chapter: Path, parameters: dict[str, Any], *, force: bool = False, failed: Path | None = None
+) -> Path:
+    """Run a notebook through papermill into the file `chapter`, unless what is there was made from the same things.
 
-    The result replaces the old chapter only when it is complete (see `problems`); a failed one is left beside the
-    build, in `_build/failed/`. Raises `ChapterFailed`, with the notebook's own error, otherwise.
+    The result replaces the old chapter only when it is complete (see `problems`); one that failed is left in the
+    folder `failed` (`_build/failed/`). Raises `ChapterFailed`, with the notebook's own error, otherwise.
     """
-    chapter = folder / notebook.name
     made_from = stamp(notebook, parameters)
     if not force and chapter.exists():
         existing = nbformat.read(chapter, as_version=4)
@@ -43,10 +44,10 @@ def execute(notebook: Path, folder: Path, parameters: dict[str, Any], *, force: 
         try:
             _attempt(notebook, attempt, parameters)
         except ChapterFailed as error:
-            failed = paths.ROOT / "_build" / "failed" / notebook.name
-            failed.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(attempt, failed)
-            raise ChapterFailed(f"{error} (all of it is in {failed})") from None
+            kept = (failed or paths.ROOT / "_build" / "failed") / chapter.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(attempt, kept)
+            raise ChapterFailed(f"{error} (all of it is in {kept})") from None
         executed = nbformat.read(attempt, as_version=4)
     executed.metadata["wna"] = {"stamp": made_from, "commit": commit()}
     with paths.replacing(chapter) as temporary:
@@ -57,6 +58,7 @@ def execute(notebook: Path, folder: Path, parameters: dict[str, Any], *, force: 
 def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
     """Run the notebook into the file `attempt`; raises `ChapterFailed` if it fails or is not complete."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     try:
         papermill.execute_notebook(
@@ -70,6 +72,8 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
         )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue}") from None
+    except DeadKernelError:
+        raise ChapterFailed(f"{notebook.name}: its Python died, perhaps for lack of memory; run it again") from None
     if found := problems(nbformat.read(attempt, as_version=4)):
         raise ChapterFailed(f"{notebook.name}: {'; '.join(found)}")
 

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from wna_utils.clusters import cluster, observe_on
+from wna_utils.observe import observe
+from wna_utils.stimuli import SignalPlusNoise, WhiteNoise
+from wna_utils.tally import CellTally
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster(jobs=2) as client:
+        yield client
+
+
+def test_merged_shards_are_the_local_tally(client, planted, noise):
+    local = observe(planted, noise, 9_500, 2, cache=False)
+    assert observe_on(client, planted, noise, 9_500, 2, shard=4_000, cache=False) == local
+    assert observe_on(client, planted, noise, 9_500, 2, shard=20_000, cache=False) == local
+
+
+def test_any_tally_can_be_merged(client, planted):
+    signals = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    source = SignalPlusNoise(signals, torch.tensor([0, 1, 1]), WhiteNoise((1, 8, 8)), gamma=0.3)
+    cells = {"tally": CellTally.of(2), "cache": False}
+    local = observe(planted, source, 5_000, 2, **cells)
+    merged = observe_on(client, planted, source, 5_000, 2, shard=2_000, **cells)
+    for name, sums in local.tensors().items():
+        assert torch.equal(merged.tensors()[name], sums)
+
+
+def test_a_mistake_on_a_worker_is_told_here(client, planted, noise):
+    with pytest.raises(ValueError, match="the model must answer"):
+        observe_on(client, planted, noise, 4_000, 3, shard=2_000, cache=False)
+
+
+@pytest.mark.parametrize("shard", [0, 1_999, 3_000])
+def test_shards_are_whole_blocks(client, planted, noise, shard):
+    with pytest.raises(ValueError, match="multiple of 2,000"):
+        observe_on(client, planted, noise, 4_000, 2, shard=shard)
+
+
+def test_no_jobs_and_no_scheduler_are_told():
+    with pytest.raises(ValueError, match="jobs must be 1 or more"), cluster(jobs=0):
+        pass
+    with pytest.raises(ValueError, match="no Dask scheduler answers at nowhere"), cluster(scheduler="nowhere"):
+        pass

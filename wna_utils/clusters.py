@@ -1,0 +1,97 @@
+"""Work spread over processes or machines by Dask: a cluster to send it to, and one long `observe` cut into shards."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dask.distributed import Client, LocalCluster, as_completed
+
+from wna_utils.checks import at_least
+from wna_utils.observe import Observer, observe
+from wna_utils.progress import bar
+from wna_utils.stimuli import BLOCK, Source
+from wna_utils.tally import Filled, Tally
+
+# A worker has one core: torch must not start a thread for each core of the machine, and only the client shows progress.
+WORKER = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "WNA_PROGRESS": "off"}
+
+
+@contextmanager
+def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
+    """A Dask client: of the cluster at address `scheduler`, or of `jobs` new processes on this machine.
+
+    New processes end with the block; a cluster that was there before goes on. Raises `ValueError` for jobs < 1, or an
+    address at which no scheduler answers.
+    """
+    at_least("jobs", jobs, 1)
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
+        with client:
+            yield client
+        return
+    with _workers_deaf_to_interrupts():
+        local = LocalCluster(
+            jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0", env=WORKER, silence_logs=logging.CRITICAL
+        )
+    with local, Client(local) as client:
+        yield client
+
+
+@contextmanager
+def _workers_deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal: the client is to stop its workers, not each of them itself."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # new processes inherit it
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def observe_on(
+    client: Client,
+    model: Observer,
+    source: Source,
+    n: int,
+    classes: int | tuple[int, ...] = 10,
+    *,
+    shard: int = 50 * BLOCK,
+    tally: Callable[[int | tuple[int, ...], tuple[int, ...]], Filled] = Tally.empty,
+    **options,
+) -> Filled:
+    """`observe`, cut into shards of `shard` images that the client's workers do; the same tally to the last bit.
+
+    Other options are those of `observe`. Each shard is kept in the worker's cache folder, so that a run that is cut off
+    goes on where it was. Raises `ValueError` as `observe` does, or if shards do not consist of whole blocks.
+    """
+    if shard < 1 or shard % BLOCK:
+        raise ValueError(f"shard must be a multiple of {BLOCK:,}, the size of a block; got {shard!r}")
+    at_least("n", n, 1)
+    model, source_there = client.scatter([model, source], hash=False)
+    futures = [
+        client.submit(
+            observe,
+            model,
+            source_there,
+            min(shard, n - start),
+            classes,
+            start=start,
+            tally=tally,
+            **options,
+            pure=False,
+        )
+        for start in range(0, n, shard)
+    ]
+    total = tally(classes, source.shape)
+    with bar(total=n, desc="showing noise", unit=" images", unit_scale=True) as progress:
+        try:
+            for future, part in as_completed(futures, with_results=True):
+                merged = {name: sums + part.tensors()[name] for name, sums in total.tensors().items()}
+                total.restore(merged)
+                progress.update(min(shard, n - shard * futures.index(future)))
+        finally:
+            client.cancel(futures)
+    return total
