@@ -99,6 +99,14 @@ ODD = {
         "n_noise": 1,
         "source_class": "7",
     },
+    "southampton": {
+        "n_networks": 1,
+        "n_noise_networks": 1,
+        "target_class": "0",
+        "pair": "3 8",
+        "gammas": [0.5],
+        "ks": [1],
+    },
     "s31_sample_complexity": {
         "n_networks": 1,
         "cifar": "digits",

@@ -1,4 +1,4 @@
-"""The project's commands: `python -m wna_utils data | run | front-page | check | sweep | bench`."""
+"""The project's commands: `python -m wna_utils data | run | front-page | check | sweep | record | bench`."""
 
 import argparse
 import os
@@ -55,6 +55,14 @@ def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, sched
     _stop_at([f"failed: {row.error}" for row in failed.itertuples()])
 
 
+def make_records(names: list[str]) -> None:
+    """Compute the results at the paper's numbers of images anew and write them to book/recorded (an hour)."""
+    from wna_utils import records
+
+    for name in names or records.PLANS:
+        print(f"{name} … {records.make(name)}", flush=True)
+
+
 def _stop_at(problems: list[str]) -> None:
     if problems:
         sys.exit("\n".join(problems))
@@ -84,6 +92,8 @@ def main() -> None:
     sweep.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a running Dask cluster that shares this folder's files"
     )
+    record = commands.add_parser("record", help=make_records.__doc__)
+    record.add_argument("names", nargs="*", help="records (all)")
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
     try:
@@ -98,6 +108,8 @@ def main() -> None:
                 check_pages()
             case "sweep":
                 sweep_notebook(options.notebook, options.options, options.jobs, options.folder, options.scheduler)
+            case "record":
+                make_records(options.names)
             case "bench":
                 from wna_utils.bench import bench
 

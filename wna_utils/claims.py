@@ -41,13 +41,14 @@ class Rule(_Strict):
 
 
 class Claim(_Strict):
-    """One claim of the paper; see the head of `book/claims.yml`."""
+    """One claim of the paper or of a replication; see the head of `book/claims.yml`."""
 
     id: str
     section: str
     where: str
     statement: str
     paper: str
+    southampton: str = "–"
     unit: Literal["percent", "number", "count"]
     figure: str | None = None
     rule: Rule | None = None

@@ -61,7 +61,7 @@ COUNTS = (
     "n_noise", "n_noise_networks", "n_noise_others", "n_noise_grid", "n_noise_fashion", "n_noise_cifar",
     "n_gabor", "n_gabor_networks", "n_gabor_cifar", "n_generated", "n_switches", "n_images",
     "n_networks_sweep", "n_train", "n_neuron", "n_seeds", "n_pictures", "n_gradients", "n_units",
-    "n_inverted", "n_steps", "patch_cell",
+    "n_inverted", "n_steps", "patch_cell", "n_networks_pair", "n_noise_filters", "n_trials", "n_curve",
 )  # fmt: skip
 
 # What a value must be, by name: a name means the same in every notebook.
@@ -77,6 +77,7 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "rule": lambda name, value: one_of(name, value, stimulation.RULES),
     "ks": _each(at_least, 0),
     "n_levels": lambda name, value: at_least(name, value, 2),
+    "pair": _pair,
     "pairs": _each(_pair),
     "contrasts": _each(at_least, 0.01),
     "sizes": _rising,

@@ -54,7 +54,9 @@ RECIPES = {  # the original's, as far as it says
     "mlp": Recipe(),
     "logistic": Recipe(precision="float32"),
     "rnn": Recipe(optimizer="sgd", learning_rate=0.01, batch_size=100, epochs=17, precision="float32"),
+    "cnn_tanh": Recipe(epochs=1, learning_rate=4e-3, batch_size=64, schedule="one_cycle"),
     "cifar_cnn": Recipe(epochs=5, learning_rate=2e-3, schedule="one_cycle", augment=True),
+    "cifar_cnn_tanh": Recipe(epochs=5, learning_rate=2e-3, schedule="one_cycle", augment=True),
     "autoencoder": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
     "vae": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
 }
@@ -63,9 +65,10 @@ CHANGES = {  # where a profile trains less, so that two cores build the book in 
         "cnn": {"epochs": 5},
         "binary_cnn": {"epochs": 6},
         "cifar_cnn": {"epochs": 1, "augment": False},
+        "cifar_cnn_tanh": {"epochs": 1, "batch_size": 64, "augment": False},
     },
     "smoke": {name: {"epochs": 2} for name in ("cnn", "binary_cnn", "mlp", "rnn")}
-    | {"cifar_cnn": {"epochs": 1, "augment": False}},
+    | {name: {"epochs": 1, "augment": False} for name in ("cifar_cnn", "cifar_cnn_tanh")},
 }
 
 
