@@ -12,7 +12,7 @@ book: export MALLOC_MMAP_THRESHOLD_ := 2000000000
 book: export MALLOC_TRIM_THRESHOLD_ := 4000000000
 book: data  ## build the book from real data
 	$(PY) -m wna_utils run
-	$(PY) -m wna_utils front-page
+	$(PY) -m wna_utils pages
 	rm -rf _build/html
 	$(VENV)/bin/jupyter-book build . --all -n -W --keep-going --quiet
 	$(PY) -m wna_utils check
@@ -33,7 +33,7 @@ bench: $(READY)  ## measure the streaming loop against the original's
 	$(PY) -m wna_utils bench
 
 clean:  ## remove what is built, but neither the data nor trained networks and tallies
-	rm -rf _build book/chapters book/scorecard.md book/cover.png .pytest_cache .ruff_cache
+	rm -rf _build book/chapters book/generated .pytest_cache .ruff_cache
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'

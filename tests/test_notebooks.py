@@ -99,6 +99,7 @@ ODD = {
         "n_noise": 1,
         "source_class": "7",
     },
+    "paper_scale": {"block": 100_000},
     "southampton": {
         "n_networks": 1,
         "n_noise_networks": 1,

@@ -1,4 +1,4 @@
-"""The project's commands: `python -m wna_utils data | run | front-page | check | sweep | record | bench`."""
+"""The project's commands: `python -m wna_utils data | run | pages | check | sweep | record | bench`."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from wna_utils import chapters, fetch, pages, paths
+from wna_utils import chapters, fetch, pages, paths, site_checks
 from wna_utils.checks import one_of
 
 
@@ -30,17 +30,17 @@ def run_notebooks(names: list[str], profile: str | None, force: bool) -> None:
         print(f"{time.monotonic() - started:.0f} s", flush=True)
 
 
-def write_front_page() -> None:
-    """Write the scorecard and the cover picture from the executed chapters."""
-    executed = [paths.CHAPTERS / notebook.name for notebook in chapters.notebooks()]
-    cover_chapter = paths.CHAPTERS / "s31_classifier_biases.ipynb"
-    pages.write_cover(cover_chapter, "fig-s31-cnn-maps", paths.ROOT / "book" / "cover.png")
-    _stop_at(pages.write_scorecard(executed, paths.ROOT / "book" / "scorecard.md"))
+def write_pages() -> None:
+    """Write what the book's pages include that is made from the executed chapters."""
+    executed, folder = [paths.CHAPTERS / notebook.name for notebook in chapters.notebooks()], paths.GENERATED
+    pages.write_cover(paths.CHAPTERS / "s31_classifier_biases.ipynb", "fig-s31-cnn-maps", folder)
+    pages.write_status(executed, folder)
+    _stop_at(pages.write_scorecard(executed, folder))
 
 
 def check_pages() -> None:
     """Check the built pages."""
-    _stop_at(pages.page_problems(paths.ROOT / "_build" / "html"))
+    _stop_at(site_checks.page_problems(paths.ROOT / "_build" / "html"))
 
 
 def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, scheduler: str | None) -> None:
@@ -77,7 +77,7 @@ def main() -> None:
     run.add_argument("names", nargs="*", help="notebooks (all)")
     run.add_argument("--profile", choices=["smoke", "paper"], help="sizes other than the book's")
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
-    commands.add_parser("front-page", help=write_front_page.__doc__)
+    commands.add_parser("pages", help=write_pages.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
     sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)
     sweep.add_argument("notebook", help="such as s21_classification_images")
@@ -102,8 +102,8 @@ def main() -> None:
                 fetch_data(options.names)
             case "run":
                 run_notebooks(options.names, options.profile, options.force)
-            case "front-page":
-                write_front_page()
+            case "pages":
+                write_pages()
             case "check":
                 check_pages()
             case "sweep":

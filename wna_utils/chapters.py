@@ -13,7 +13,7 @@ import nbformat
 
 from wna_utils import paths
 from wna_utils.fetch import FILES
-from wna_utils.provenance import commit
+from wna_utils.provenance import commit, device_in_words, versions
 
 
 class ChapterFailed(RuntimeError):
@@ -49,7 +49,8 @@ def execute(
             shutil.move(attempt, kept)
             raise ChapterFailed(f"{error} (all of it is in {kept})") from None
         executed = nbformat.read(attempt, as_version=4)
-    executed.metadata["wna"] = {"stamp": made_from, "commit": commit()}
+    device = device_in_words(parameters.get("device", "auto"))
+    executed.metadata["wna"] = {"stamp": made_from, "commit": commit(), "device": device, "versions": versions()}
     with paths.replacing(chapter) as temporary:
         nbformat.write(executed, temporary)
     return chapter

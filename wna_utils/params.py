@@ -72,7 +72,7 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "distribution": lambda name, value: one_of(name, value, stimuli.DISTRIBUTIONS),
     "precision": lambda name, value: one_of(name, value, devices.PRECISIONS),
     "device": lambda _, value: devices.resolve_device(value),
-    "seed": lambda name, value: at_least(name, value, 0),
+    **dict.fromkeys(("seed", "block"), lambda name, value: at_least(name, value, 0)),
     "gammas": _each(fraction),
     "rule": lambda name, value: one_of(name, value, stimulation.RULES),
     "ks": _each(at_least, 0),

@@ -24,6 +24,11 @@ def commit() -> str:
         return "unknown"
 
 
+def versions() -> str:
+    """The versions that matter to a result."""
+    return f"Python {platform.python_version()}, torch {torch.__version__}"
+
+
 def device_in_words(device: str) -> str:
     """The device a run used, and whether it does bfloat16."""
     resolved = resolve_device(device)
@@ -44,7 +49,7 @@ def provenance(parameters: Any) -> None:
         Markdown(
             f"*Profile **{profile}**.{warning} Commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
             f"in {minutes} min {seconds} s (less what the cache held) on {device_in_words(values['device'])}, "
-            f"Python {platform.python_version()}, torch {torch.__version__}. "
+            f"{versions()}. "
             f"Parameters: {', '.join(f'`{name}={value!r}`' for name, value in values.items())}.*"
         )
     )

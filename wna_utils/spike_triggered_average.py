@@ -167,3 +167,13 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ma.MaskedArray:
     """Cosine of the angle between a and b (m, …), row by row, (m,); masked where either is, or is zero."""
     a, b = (np.ma.masked_invalid(each).reshape(len(each), -1) for each in (a, b))
     return np.ma.masked_invalid((a * b).sum(1) / np.ma.sqrt((a**2).sum(1) * (b**2).sum(1)))
+
+
+def expected_cosines(tally: FieldTally) -> np.ndarray:
+    """Cosine of each unit's `slope` to what it would converge to, (m,); NaN where it has no error.
+
+    Of the squared length of the slope, that part is noise which the jackknife says.
+    """
+    value, error = jackknife(tally, lambda part: part.slope)
+    noise, whole = (np.ma.filled((each**2).sum((1, 2, 3)), np.nan) for each in (error, value))
+    return np.sqrt((1 - noise / whole).clip(0))
