@@ -1,8 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 
 from wna_utils.clusters import cluster, observe_on
+from wna_utils.layers import field_of
 from wna_utils.observe import observe
+from wna_utils.spike_triggered_average import FieldTally, spike_triggered
 from wna_utils.stimuli import SignalPlusNoise, WhiteNoise
 from wna_utils.tally import CellTally
 
@@ -14,29 +18,40 @@ def client():
 
 
 def test_merged_shards_are_the_local_tally(client, planted, noise):
-    local = observe(planted, noise, 9_500, 2, cache=False)
-    assert observe_on(client, planted, noise, 9_500, 2, shard=4_000, cache=False) == local
-    assert observe_on(client, planted, noise, 9_500, 2, shard=20_000, cache=False) == local
+    local = observe(planted, noise, 50_500, 2, cache=False)
+    assert observe_on(client, planted, noise, 50_500, 2, shard=20_000, cache=False) == local
+    assert observe_on(client, planted, noise, 50_500, 2, shard=60_000, cache=False) == local
 
 
-def test_any_tally_can_be_merged(client, planted):
+def same(a, b):
+    return all(torch.equal(sums, b.tensors()[name]) for name, sums in a.tensors().items())
+
+
+def test_tallies_of_cells_can_be_merged(client, planted):
     signals = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     source = SignalPlusNoise(signals, torch.tensor([0, 1, 1]), WhiteNoise((1, 8, 8)), gamma=0.3)
     cells = {"tally": CellTally.of(2), "cache": False}
-    local = observe(planted, source, 5_000, 2, **cells)
-    merged = observe_on(client, planted, source, 5_000, 2, shard=2_000, **cells)
-    for name, sums in local.tensors().items():
-        assert torch.equal(merged.tensors()[name], sums)
+    local = observe(planted, source, 25_000, 2, **cells)
+    assert same(local, observe_on(client, planted, source, 25_000, 2, shard=20_000, **cells))
+
+
+def test_averages_of_fields_can_be_merged(client, noise):
+    torch.manual_seed(0)
+    units = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU())
+    local = spike_triggered(units, noise, 42_000, cache=False)
+    tally = partial(FieldTally, field_of(units, noise.shape))
+    merged = observe_on(client, units, noise, 42_000, (3, 6, 6), shard=20_000, tally=tally, cache=False)
+    assert same(local, merged)
 
 
 def test_a_mistake_on_a_worker_is_told_here(client, planted, noise):
     with pytest.raises(ValueError, match="the model must answer"):
-        observe_on(client, planted, noise, 4_000, 3, shard=2_000, cache=False)
+        observe_on(client, planted, noise, 4_000, 3, shard=20_000, cache=False)
 
 
-@pytest.mark.parametrize("shard", [0, 1_999, 3_000])
-def test_shards_are_whole_blocks(client, planted, noise, shard):
-    with pytest.raises(ValueError, match="multiple of 2,000"):
+@pytest.mark.parametrize("shard", [0, 19_999, 22_000])
+def test_shards_are_whole_rounds_of_blocks(client, planted, noise, shard):
+    with pytest.raises(ValueError, match="multiple of 20,000"):
         observe_on(client, planted, noise, 4_000, 2, shard=shard)
 
 

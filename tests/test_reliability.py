@@ -1,4 +1,4 @@
-"""Killed runs, runs side by side, full and read-only disks: nothing is lost, nothing half-written, one clear sentence."""
+"""Killed runs, runs side by side, full and read-only disks: nothing lost or half-written, one clear sentence."""
 
 import errno
 import resource
@@ -87,7 +87,7 @@ __main__.run_notebooks([], None, False)
 def test_full_disk_is_told_in_one_sentence_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(OSError, match="cannot write to .*No space left.*have space left"), paths.replacing(path):
+    with pytest.raises(OSError, match=r"cannot write to .*No space left.*have space left"), paths.replacing(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

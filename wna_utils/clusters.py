@@ -10,9 +10,11 @@ from dask.distributed import Client, LocalCluster, as_completed
 from wna_utils.checks import at_least
 from wna_utils.observe import Observer, observe
 from wna_utils.progress import bar
+from wna_utils.spike_triggered_average import GROUPS
 from wna_utils.stimuli import BLOCK, Source
 from wna_utils.tally import Filled, Tally
 
+ROUND = GROUPS * BLOCK  # images; some tallies deal blocks out to groups in turn, and a shard must begin with the first
 # A worker has one core: torch must not start a thread for each core of the machine, and only the client shows progress.
 WORKER = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "WNA_PROGRESS": "off"}
 
@@ -58,17 +60,17 @@ def observe_on(
     n: int,
     classes: int | tuple[int, ...] = 10,
     *,
-    shard: int = 50 * BLOCK,
+    shard: int = 5 * ROUND,
     tally: Callable[[int | tuple[int, ...], tuple[int, ...]], Filled] = Tally.empty,
     **options,
 ) -> Filled:
     """`observe`, cut into shards of `shard` images that the client's workers do; the same tally to the last bit.
 
     Other options are those of `observe`. Each shard is kept in the worker's cache folder, so that a run that is cut off
-    goes on where it was. Raises `ValueError` as `observe` does, or if shards do not consist of whole blocks.
+    goes on where it was. Raises `ValueError` as `observe` does, or for a shard that is not a multiple of `ROUND`.
     """
-    if shard < 1 or shard % BLOCK:
-        raise ValueError(f"shard must be a multiple of {BLOCK:,}, the size of a block; got {shard!r}")
+    if shard < 1 or shard % ROUND:
+        raise ValueError(f"shard must be a multiple of {ROUND:,} images; got {shard!r}")
     at_least("n", n, 1)
     model, source_there = client.scatter([model, source], hash=False)
     futures = [

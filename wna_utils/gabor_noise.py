@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from wna_utils.checks import at_least, between, one_of, positive
@@ -115,7 +115,7 @@ def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ON
         channels = [_fit_channel(channel, bank, components) for channel in progress]
     tensors = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
     with replacing(path) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))
     return GaborModel(**tensors)
 
 

@@ -19,7 +19,7 @@ from wna_utils import tally as tallies
 from wna_utils.checks import at_least, one_of
 from wna_utils.devices import PRECISIONS, autocast, resolve_device
 from wna_utils.fingerprint import code_digest, digest, model_digest
-from wna_utils.paths import cache_dir
+from wna_utils.paths import cache_dir, require_writable
 from wna_utils.progress import bar
 from wna_utils.stimuli import BLOCK, Block, Source
 from wna_utils.tally import Filled, Tally
@@ -56,7 +56,7 @@ def observe(
     certain (`fingerprint.model_digest`); others are run anew every time.
 
     Raises `ValueError`, before any work, for n < 1, an unknown device or precision, NaN in the weights, a model that
-    cannot take the stimuli, or one whose output is not (b, classes).
+    cannot take the stimuli, or one whose output is not (b, classes); `OSError` if the cache cannot be written to.
     """
     answer = classes if isinstance(classes, tuple) else (classes,)
     whole = [
@@ -77,6 +77,8 @@ def observe(
     done = _restore(filled, path)
     if done == n:
         return filled
+    if path:
+        require_writable(path)
     saved = time.monotonic()
     with bar(total=n, initial=done, desc="showing noise", unit=" images", unit_scale=True) as progress:
         for block, scores in stream(model, source, start + done, start + n, batch_size, target, precision):

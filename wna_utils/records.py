@@ -5,7 +5,6 @@ was shown; beside the tally it keeps what every block of noise added to it, so t
 """
 
 import json
-import platform
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from wna_utils.checks import between, one_of
 from wna_utils.layers import field_of, readout
 from wna_utils.observe import observe
 from wna_utils.paths import ROOT, replacing
-from wna_utils.provenance import commit, device_in_words
+from wna_utils.provenance import commit, device_in_words, versions
 from wna_utils.spike_triggered_average import FieldTally, answer_shape
 from wna_utils.stimuli import BLOCK, Block, Source, WhiteNoise
 from wna_utils.tally import Tally
@@ -94,14 +93,14 @@ class Record:
     by_block: Tensor
     made: dict[str, str]
 
-    def difference(self, block: int) -> float:
+    def difference(self, block: int, device: str = "auto") -> float:
         """Show block number `block` again: by how much it differs from what it had added, as a share of that.
 
         0 on hardware that computes alike; other hardware rounds otherwise and changes a few answers in a thousand.
         Raises `ValueError` for a block that the record does not have.
         """
         between("block", block, 0, len(self.by_block) - 1)
-        again = _show(self.plan, self.network, BLOCK, start=block * BLOCK, cache=False).by_block[0]
+        again = _show(self.plan, self.network, BLOCK, start=block * BLOCK, device=device, cache=False).by_block[0]
         return float((again - self.by_block[block]).abs().sum() / self.by_block[block].abs().sum())
 
 
@@ -112,6 +111,12 @@ def make(name: str, device: str = "auto") -> Path:
     """
     one_of("record", name, PLANS)
     plan = PLANS[name]
+    made = {
+        "plan": json.dumps(asdict(plan)),
+        "commit": commit(),
+        "device": device_in_words(device),
+        "versions": versions(),
+    }
     dataset = data.load(plan.dataset)
     trained = training.trained(plan.model, dataset, profile="paper", device=device)
     _write(plan.network_file, {key: _rounded(each) for key, each in trained.state_dict().items()})
@@ -122,13 +127,9 @@ def make(name: str, device: str = "auto") -> Path:
     network = _network(plan)
     started = time.monotonic()
     shown = _show(plan, network, plan.n, device=device, precision=plan.precision)
-    made = {
-        "plan": json.dumps(asdict(plan)),
-        "commit": commit(),
+    made |= {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "device": device_in_words(device),
         "seconds": f"{time.monotonic() - started:.0f}",
-        "versions": f"Python {platform.python_version()}, torch {torch.__version__}",
         "accuracy": f"{training.accuracy(network, dataset):.4f}",
     }
     path = FOLDER / f"{name}.safetensors"

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from wna_utils.paths import replacing
@@ -229,7 +229,7 @@ def counted(values: Tensor) -> Tensor:
 def write(path: Path, tensors: dict[str, Tensor], images: int = 0) -> None:
     """Write a tally's integers, and how many images it has seen so far, whole or not at all."""
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"images": str(images)})
+        temporary.write_bytes(save(tensors, {"images": str(images)}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], int] | None:

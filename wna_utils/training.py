@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -15,7 +15,7 @@ from wna_utils import data, models
 from wna_utils.checks import at_least, one_of, positive
 from wna_utils.devices import autocast, resolve_device
 from wna_utils.fingerprint import code_digest, digest, model_digest
-from wna_utils.paths import cache_dir, replacing
+from wna_utils.paths import cache_dir, replacing, require_writable
 from wna_utils.progress import bar
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -95,7 +95,8 @@ def trained(
     trained with a progress bar. `recipe` defaults to the `profile`'s own (`recipe_of`); `epoch` asks for the
     network as it was after that many epochs. With `start`, training goes on from this network's weights.
 
-    Raises `ValueError` for an unknown model, data set or device, a negative seed, or an epoch beyond the recipe's.
+    Raises `ValueError` for an unknown model, data set or device, a negative seed, or an epoch beyond the recipe's, and
+    `OSError`, before any work, if the cache folder cannot be written to.
     """
     one_of("model", model, models.MODELS)
     at_least("seed", seed, 0)
@@ -113,10 +114,11 @@ def trained(
     folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
     path = folder / f"epoch{epoch:02}.safetensors"
     if not _load(network, path):
+        require_writable(path)
         label = f"training {model} on {dataset.name}, seed {seed}"
         for done, state in enumerate(fit(network, dataset, recipe, seed, target, label), start=1):
             with replacing(folder / f"epoch{done:02}.safetensors") as temporary:
-                save_file({name: value.contiguous() for name, value in state.items()}, temporary)
+                temporary.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
         _load(network, path)
     return network.eval()
 
