@@ -99,6 +99,7 @@ ODD = {
         "n_noise": 1,
         "source_class": "7",
     },
+    "sweep_example": {"gammas": [1.0]},
     "paper_scale": {"block": 100_000},
     "southampton": {
         "n_networks": 1,

@@ -69,7 +69,7 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
             cwd=paths.ROOT,
             kernel_name="python3",
             progress_bar=sys.stderr.isatty(),
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a note on transport at every start, otherwise
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
         )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue}") from None
