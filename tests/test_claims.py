@@ -91,6 +91,7 @@ def test_bare_number_that_a_page_would_show_as_a_tuple_is_refused():
         (Estimate(9, np.nan, np.nan, 10, "maps"), "count", "9 (n = 10 maps)"),
         (Estimate(0.456, 0.4, 0.5, 3, "maps"), "number", "0.46 (95 % CI 0.40 to 0.50; n = 3 maps)"),
         (Estimate(0.2, -0.1, 0.5, 3, "maps"), "number", "0.20 (95 % CI −0.10 to 0.50; n = 3 maps)"),
+        (Estimate(0.2, np.nan, np.nan, 1, "networks"), "number", "0.20 (n = 1 network)"),
         (Estimate(np.nan, np.nan, np.nan, 0, "maps"), "number", "no samples"),
     ],
 )

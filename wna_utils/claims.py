@@ -121,7 +121,8 @@ def in_words(estimate: Estimate, unit: str) -> Printed:
     decimals = 0 if size in (0, 1) else 1 if 0.01 <= size <= 0.985 else 2
     value, low, high = (_number(each, unit, decimals) for each in (estimate.value, estimate.low, estimate.high))
     interval = "" if math.isnan(estimate.low) else f"95 % CI {low.removesuffix(' %')} to {high}; "
-    return Printed(f"{value} ({interval}n = {estimate.n:,} {estimate.of})".replace("-", "−"))
+    of = "network" if (estimate.n, estimate.of) == (1, "networks") else estimate.of
+    return Printed(f"{value} ({interval}n = {estimate.n:,} {of})".replace("-", "−"))
 
 
 def _number(value: float, unit: str, decimals: int = 1) -> str:

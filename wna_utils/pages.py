@@ -11,7 +11,7 @@ from wna_utils import claims, paths
 from wna_utils.claims import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
 from wna_utils.statistics import Estimate
 
-BADGES = {REPRODUCED: "success", PARTLY: "warning", NOT_REPRODUCED: "danger", NOT_TESTABLE: "secondary"}
+BADGES = {REPRODUCED: "success", PARTLY: "warning", NOT_REPRODUCED: "danger", NOT_TESTABLE: "light"}
 
 
 def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
@@ -30,9 +30,8 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
         _row(claim, verdicts[claim.id], ours.get(claim.id), at_paper_scale.get(claim.id)) for claim in ledger.values()
     ]
     head = "* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - At the paper's scale\n  - Verdict\n"
-    _write(
-        folder / "scorecard.md", f":::{{list-table}}\n:header-rows: 1\n:class: scorecard\n\n{head}{''.join(rows)}:::\n"
-    )
+    options = ":header-rows: 1\n:class: scorecard\n:widths: 8 30 12 12 18 12 8\n"
+    _write(folder / "scorecard.md", f":::{{list-table}}\n{options}\n{head}{''.join(rows)}:::\n")
 
     sections = dict.fromkeys(claim.section for claim in ledger.values())
     counted = Counter((claim.section, verdicts[claim.id]) for claim in ledger.values())
@@ -54,10 +53,11 @@ def _verdict(claim: Claim, estimate: Estimate | None) -> str:
 
 
 def _row(claim: Claim, verdict: str, ours: Estimate | None, at_paper_scale: Estimate | None) -> str:
-    shown = f" ({{numref}}`%s <{claim.figure}>`)" if claim.figure else ""
+    where = claim.where.replace("*", r"\*")
+    shown = f"; here {{numref}}`{claim.figure}`" if claim.figure else ""
     cells = (
         _section(claim.section),
-        f"{claim.statement} *{claim.where}*{shown}",
+        f"{claim.statement}\n\n    {where}{shown}",
         claim.paper,
         claim.southampton,
         claims.in_words(ours, claim.unit) if ours else claim.reason,
