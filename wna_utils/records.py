@@ -93,15 +93,18 @@ class Record:
     by_block: Tensor
     made: dict[str, str]
 
+    def shown_again(self, block: int, device: str = "auto") -> Blockwise:
+        """The tally of block number `block` alone. Raises `ValueError` for a block that the record does not have."""
+        between("block", block, 0, len(self.by_block) - 1)
+        return _show(self.plan, self.network, BLOCK, start=block * BLOCK, device=device, cache=False)
+
     def difference(self, block: int, device: str = "auto") -> float:
-        """Show block number `block` again: by how much it differs from what it had added, as a share of that.
+        """By how much a block shown again differs from what it had added to the record, as a share of that.
 
         0 on hardware that computes alike; other hardware rounds otherwise and changes a few answers in a thousand.
-        Raises `ValueError` for a block that the record does not have.
         """
-        between("block", block, 0, len(self.by_block) - 1)
-        again = _show(self.plan, self.network, BLOCK, start=block * BLOCK, device=device, cache=False).by_block[0]
-        return float((again - self.by_block[block]).abs().sum() / self.by_block[block].abs().sum())
+        again, added = self.shown_again(block, device).by_block[0], self.by_block[block]
+        return float((again - added).abs().sum() / added.abs().sum())
 
 
 def make(name: str, device: str = "auto") -> Path:
