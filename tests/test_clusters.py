@@ -55,8 +55,12 @@ def test_shards_are_whole_rounds_of_blocks(client, planted, noise, shard):
         observe_on(client, planted, noise, 4_000, 2, shard=shard)
 
 
-def test_no_jobs_and_no_scheduler_are_told():
+def test_no_jobs_are_told():
     with pytest.raises(ValueError, match="jobs must be 1 or more"), cluster(jobs=0):
         pass
-    with pytest.raises(ValueError, match="no Dask scheduler answers at nowhere"), cluster(scheduler="nowhere"):
+
+
+@pytest.mark.parametrize("address", ["nowhere", "tcp://127.0.0.1:1", "tcp://127.0.0.1:99999"])
+def test_no_scheduler_is_told(address):
+    with pytest.raises(ValueError, match=f"no Dask scheduler answers at {address}"), cluster(scheduler=address):
         pass

@@ -255,7 +255,10 @@ def test_pictures_are_stimuli_too(digits):
         a = layers.readout(network, "fc1")(images).double()
     mean = torch.einsum("bm,bchw->mchw", a, images.double()) / a.sum(0)[:, None, None, None]
     live = ~tally.dead
-    np.testing.assert_allclose(tally.sta[live], (mean - images.double().mean(0))[torch.from_numpy(live)], atol=1e-5)
+    expected = (mean - images.double().mean(0))[torch.from_numpy(live)]
+    np.testing.assert_allclose(
+        tally.sta[live], expected, atol=1e-4
+    )  # of single precision, in units that hardly respond
 
 
 def test_bad_requests_are_one_sentence():

@@ -104,7 +104,7 @@ def test_sweep_tabulates_all_runs_and_repeats_only_what_failed(notebook, tmp_pat
 
 
 def test_sweep_uses_a_cluster_that_is_there(notebook, tmp_path):
-    with LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as there:
+    with LocalCluster(1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as there:
         table = sweep(notebook, ["n=1"], tmp_path / "out", scheduler=there.scheduler_address)
     assert list(table.status) == ["done"]
 

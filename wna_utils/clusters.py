@@ -2,8 +2,10 @@
 
 import logging
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from dask.distributed import Client, LocalCluster, as_completed
 
@@ -28,11 +30,8 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
     """
     at_least("jobs", jobs, 1)
     if scheduler:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
-        with client:
+        _require_listener(scheduler)
+        with Client(scheduler, timeout=10) as client:
             yield client
         return
     with _workers_deaf_to_interrupts():
@@ -41,6 +40,15 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
         )
     with local, Client(local) as client:
         yield client
+
+
+def _require_listener(address: str) -> None:
+    """Raise `ValueError` if nothing listens at an address like tcp://host:8786."""
+    try:
+        parts = urlsplit(address)
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no Dask scheduler answers at {address}: start one with `dask scheduler`") from error
 
 
 @contextmanager
