@@ -119,9 +119,14 @@ def test_interrupt_stops_a_sweep_cleanly(notebook, tmp_path):
     run = subprocess.Popen(
         [*command, "-o", str(tmp_path / "out")], start_new_session=True, stderr=subprocess.PIPE, text=True
     )
-    assert _soon(lambda: (tmp_path / "out/summary.csv").exists())
-    os.killpg(run.pid, signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
+    try:
+        assert _soon(lambda: (tmp_path / "out/summary.csv").exists())
+        os.killpg(run.pid, signal.SIGINT)
+        _, errors = run.communicate(timeout=60)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
     assert run.returncode == 130
     assert "the same command goes on from there" in errors
     assert "Traceback" not in errors

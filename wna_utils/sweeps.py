@@ -2,15 +2,18 @@
 
 import os
 import re
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import nbformat
 import pandas as pd
 import yaml
-from dask.distributed import as_completed
+from dask.distributed import Future, wait
 
 from wna_utils import chapters, params, paths
 from wna_utils.claims import recorded
@@ -92,7 +95,7 @@ def sweep(
             client.submit(run_one, notebook, parameters, folder / file_name(parameters), pure=False): i
             for i, parameters in enumerate(combinations)
         }
-        for future in bar(as_completed(futures), total=len(futures), desc=notebook.stem, unit="run"):
+        for future in bar(_as_they_finish(list(futures)), total=len(futures), desc=notebook.stem, unit="run"):
             i = futures[future]
             lost = future.exception()  # of the worker itself, not of the notebook
             rows[i] = {**combinations[i], "status": "failed", "error": repr(lost)} if lost else future.result()
@@ -100,3 +103,27 @@ def sweep(
             with paths.replacing(folder / "summary.csv") as temporary:
                 table.to_csv(temporary, index=False)
     return table
+
+
+def _as_they_finish(futures: list[Future]) -> Iterator[Future]:
+    """The futures, each when it is done; raises `KeyboardInterrupt` within a second of Ctrl-C."""
+    with _interrupt_noted() as interrupted:
+        while futures:
+            try:
+                done, futures = wait(futures, timeout=1, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                done = set()
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            yield from done
+
+
+@contextmanager
+def _interrupt_noted() -> Iterator[Event]:
+    """An event that Ctrl-C sets. As an exception, it could come while a finalizer runs, and be lost."""
+    noted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: noted.set())
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
