@@ -8,8 +8,8 @@ READY  := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
 # Freed memory is kept for the next batch, not handed back to the system page by page: training takes a quarter less.
-book: export MALLOC_MMAP_THRESHOLD_ := 2000000000
-book: export MALLOC_TRIM_THRESHOLD_ := 4000000000
+book test: export MALLOC_MMAP_THRESHOLD_ := 2000000000
+book test: export MALLOC_TRIM_THRESHOLD_ := 4000000000
 book: data  ## build the book from real data
 	$(PY) -m wna_utils run
 	$(PY) -m wna_utils pages
