@@ -72,6 +72,7 @@ ODD = {
         "dataset": "colour_digits",
         "cifar": "digits",
         "n_networks": 1,
+        "n_networks_fashion": 1,
         "distribution": "binary",
         "contrasts": [2.0],
         "n_noise": 1,
