@@ -197,11 +197,11 @@ def test_memory_does_not_grow_with_n():
     code = KILLED + PEAK
     peaks = [
         int(subprocess.run([sys.executable, "-c", code, str(n)], capture_output=True, text=True, check=True).stdout)
-        for n in (10_000, 100_000)
+        for n in (10_000, 60_000)
     ]
     unit = 1 if sys.platform == "darwin" else 1024
     assert max(peaks) * unit < 1.5e9
-    assert (peaks[1] - peaks[0]) * unit < 1e8  # all of the larger run's noise would be 3e8
+    assert (peaks[1] - peaks[0]) * unit < 6e7  # all of the larger run's noise would be 1.9e8
 
 
 def nan_network():
