@@ -76,6 +76,7 @@ ODD = {
         "distribution": "binary",
         "contrasts": [2.0],
         "n_noise": 1,
+        "n_noise_others": 50,
     },
     "s32_adversarial_attack": {"n_networks": 1, "legacy_png": True, "gammas": [0.33], "n_noise": 1, "n_images": 1},
     "s32_patch_detection": {
@@ -125,15 +126,9 @@ def test_odd_parameters_are_no_trouble(notebook, tmp_path):
     chapters.execute(notebook, tmp_path / notebook.name, {**SMOKE, **ODD[notebook.stem]})
 
 
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        ({"n_nois": 5}, "has no parameter 'n_nois'"),
-        ({"n_noise": "many"}, "n_noise must be of type int; got 'many'"),
-        ({"device": "tpu"}, "device must be one of"),
-    ],
-)
-def test_bad_parameter_stops_the_notebook(given, sentence, tmp_path):
-    with pytest.raises(chapters.ChapterFailed, match=sentence):
-        chapters.execute(paths.NOTEBOOKS / "s21_classification_images.ipynb", tmp_path / "x.ipynb", {**SMOKE, **given})
+def test_bad_parameter_stops_the_notebook(tmp_path):
+    """Which ones are bad, and what is said of them, is tested with the parameters."""
+    notebook = paths.NOTEBOOKS / "s21_classification_images.ipynb"
+    with pytest.raises(chapters.ChapterFailed, match="has no parameter 'n_nois'"):
+        chapters.execute(notebook, tmp_path / "x.ipynb", {**SMOKE, "n_nois": 5})
     assert not list(tmp_path.glob("*.ipynb"))

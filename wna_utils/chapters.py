@@ -69,6 +69,7 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
             cwd=paths.ROOT,
             kernel_name="python3",
             progress_bar=sys.stderr.isatty(),
+            request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
         )
     except papermill.PapermillExecutionError as error:
