@@ -98,12 +98,12 @@ class Record:
         between("block", block, 0, len(self.by_block) - 1)
         return _show(self.plan, self.network, BLOCK, start=block * BLOCK, device=device, cache=False)
 
-    def difference(self, block: int, device: str = "auto") -> float:
+    def difference(self, block: int, shown_again: Blockwise) -> float:
         """By how much a block shown again differs from what it had added to the record, as a share of that.
 
         0 on hardware that computes alike; other hardware rounds otherwise and changes a few answers in a thousand.
         """
-        again, added = self.shown_again(block, device).by_block[0], self.by_block[block]
+        again, added = shown_again.by_block[0], self.by_block[block]
         return float((again - added).abs().sum() / added.abs().sum())
 
 
