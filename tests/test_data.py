@@ -135,7 +135,7 @@ def test_digits_need_no_download_and_look_like_mnist(digits):
 def test_colour_digits_are_the_digits_each_in_one_colour(digits):
     colour = data.load("colour_digits")
     assert colour.shape == (3, 32, 32)
-    assert torch.equal(colour.y_train, digits.y_train)
+    assert torch.equal(colour.y_train, digits.y_train[::3])
     assert colour.x_train.min() >= 0
     assert colour.x_train.max() <= 1
     red, green, blue = (channel.flatten(1) for channel in colour.x_train.unbind(1))

@@ -1,7 +1,7 @@
 import torch
 from conftest import Linear
 
-from wna_utils import models
+from wna_utils import models, observers
 from wna_utils.fingerprint import code_digest, model_digest, tensor_digest
 
 
@@ -30,8 +30,8 @@ def test_model_digest_sees_weights_settings_and_classes():
     assert model_digest(network) == model_digest(models.build("cnn", (1, 28, 28), 10, seed=0))
     others = (
         models.build("cnn", (1, 28, 28), 10, seed=1),
-        models.ConfidenceBins(network, 10),
-        models.ConfidenceBins(network, 20),
+        observers.ConfidenceBins(network, 10),
+        observers.ConfidenceBins(network, 20),
         Linear(torch.eye(2)),
     )
     assert len({model_digest(each) for each in (network, *others)}) == 5

@@ -101,8 +101,6 @@ ODD = {
         "n_noise": 1,
         "source_class": "7",
     },
-    "sweep_example": {"gammas": [1.0]},
-    "paper_scale": {"block": 100_000},
     "southampton": {
         "n_networks": 1,
         "n_noise_networks": 1,
@@ -122,8 +120,9 @@ ODD = {
 }
 
 
-def test_odd_parameters_are_no_trouble(notebook, tmp_path):
-    chapters.execute(notebook, tmp_path / notebook.name, {**SMOKE, **ODD[notebook.stem]})
+@pytest.mark.parametrize("name", ODD)
+def test_odd_parameters_are_no_trouble(name, tmp_path):
+    chapters.execute(paths.NOTEBOOKS / f"{name}.ipynb", tmp_path / f"{name}.ipynb", {**SMOKE, **ODD[name]})
 
 
 def test_bad_parameter_stops_the_notebook(tmp_path):

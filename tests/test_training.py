@@ -85,10 +85,11 @@ def test_rnn_reads_rows_from_the_top():
     torch.testing.assert_close(network(image), network.fc(states[:, -1]))
 
 
-def test_confidence_bins_name_class_and_confidence():
-    observer = models.ConfidenceBins(torch.nn.Identity(), bins=10)
-    scores = torch.tensor([[0.72, 0.2, 0.08], [1e-9, 1e-9, 1.0]]).log()
-    assert observer(scores).argmax(1).tolist() == [0 * 10 + 7, 2 * 10 + 9]
+def test_softmax_on_a_network_leaves_its_answers():
+    x = torch.rand(4, 1, 28, 28)
+    plain, doubled = (models.build(name, (1, 28, 28), 10, seed=0) for name in ("cnn", "cnn_softmax"))
+    torch.testing.assert_close(doubled(x), plain(x).softmax(1))
+    assert training.recipe_of("cnn_softmax") == training.recipe_of("cnn")
 
 
 def test_training_learns(digits):
@@ -132,7 +133,7 @@ def test_damaged_weights_are_trained_again(digits):
         (
             {"model": "resnet"},
             "model must be one of cnn, binary_cnn, mlp, rnn, logistic, cifar_cnn, cnn_tanh, "
-            "cifar_cnn_tanh, autoencoder, vae; got 'resnet'",
+            "cifar_cnn_tanh, cnn_softmax, cifar_cnn_softmax, autoencoder, vae; got 'resnet'",
         ),
         ({"dataset": "mnits"}, "dataset must be one of"),
         ({"seed": -1}, "seed must be 0 or more; got -1"),

@@ -87,7 +87,7 @@ def load(name: str) -> Dataset:
     """The data set `name`: "mnist", "fashion_mnist", "cifar10", "digits" or "colour_digits".
 
     Files are fetched on first use and checked on every use (see `fetch`). "digits" comes with
-    scikit-learn and needs no download: its 8×8 images are enlarged to 28×28. "colour_digits" are the same in
+    scikit-learn and needs no download: its 8×8 images are enlarged to 28×28. "colour_digits" are a third of them in
     random colours, 32×32, a stand-in for CIFAR-10 where a download would be too much.
 
     Raises `ValueError` for another name and `fetch.DataUnavailable` if the files cannot be had.
@@ -96,7 +96,7 @@ def load(name: str) -> Dataset:
     if name == "digits":
         tensors = _read_digits(28)
     elif name == "colour_digits":
-        tensors = _coloured(*_read_digits(32))
+        tensors = _coloured(*(each[::3] for each in _read_digits(32)))
     elif name == "cifar10":
         tensors = _read_cifar10(ensure_files(name))
     else:

@@ -75,7 +75,8 @@ CHANGES = {  # where a profile trains less, so that two cores build the book in 
 def recipe_of(model: str, profile: str = "book") -> Recipe:
     """How the network `model` is trained in a profile; only the "paper" profile trains as long as the original."""
     one_of("model", model, models.MODELS)
-    return replace(RECIPES[model], **CHANGES.get(profile, {}).get(model, {}))
+    name = model.removesuffix("_softmax")  # another loss, but trained in the same way
+    return replace(RECIPES[name], **CHANGES.get(profile, {}).get(name, {}))
 
 
 def trained(
