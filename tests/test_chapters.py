@@ -37,6 +37,19 @@ def test_complete_chapter_is_kept_and_remade_only_when_something_changed(noteboo
 
 
 @pytest.mark.parametrize(
+    "file", ["wna_utils/a.py", "book/recorded/a.safetensors", "notebooks/other.ipynb", "notebooks/profiles/sizes.yaml"]
+)
+def test_chapter_depends_on_code_records_sizes_and_the_notebooks_that_it_runs(notebook, tmp_path, file):
+    source = notebook("sweep(paths.NOTEBOOKS / 'other.ipynb')")
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    stamps = set()
+    for text in ("before", "after"):
+        (tmp_path / file).write_text(text)
+        stamps |= {chapters.stamp(source, {}), chapters.stamp(source, {})}
+    assert len(stamps) == 2
+
+
+@pytest.mark.parametrize(
     ("source", "reason"),
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),

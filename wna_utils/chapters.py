@@ -81,12 +81,19 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
 
 
 def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
-    """Hash of all that an executed notebook depends on: source, parameters, sizes, claims, code and data."""
+    """Hash of all that an executed notebook depends on.
+
+    That is its source, its parameters, sizes, claims, code, data, records, and the notebooks that it names to run them.
+    """
     digest = hashlib.sha256(json.dumps([parameters, FILES], sort_keys=True).encode())
     cells = nbformat.read(notebook, as_version=4).cells
-    digest.update(json.dumps([[cell.cell_type, cell.source, cell.metadata] for cell in cells]).encode())
-    code = sorted((paths.ROOT / "wna_utils").glob("*.py"))
-    for file in [*code, paths.NOTEBOOKS / "profiles" / "sizes.yaml", paths.ROOT / "book" / "claims.yml"]:
+    source = json.dumps([[cell.cell_type, cell.source, cell.metadata] for cell in cells])
+    digest.update(source.encode())
+    book = paths.ROOT / "book"
+    files = [paths.NOTEBOOKS / "profiles" / "sizes.yaml", book / "claims.yml"]
+    files += [*sorted((paths.ROOT / "wna_utils").glob("*.py")), *sorted((book / "recorded").glob("*.safetensors"))]
+    files += [other for other in notebooks() if other.name in source]
+    for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
