@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
+PROFILE ?= book
 READY  := $(VENV)/.ready
 
 .PHONY: book test data lint bench clean help
@@ -10,8 +11,8 @@ READY  := $(VENV)/.ready
 # Freed memory is kept for the next batch, not handed back to the system page by page: training takes a quarter less.
 book test: export MALLOC_MMAP_THRESHOLD_ := 2000000000
 book test: export MALLOC_TRIM_THRESHOLD_ := 4000000000
-book: data  ## build the book from real data
-	$(PY) -m wna_utils run
+book: data  ## build the book from real data; PROFILE=draft takes a fraction of the time, and judges nothing
+	$(PY) -m wna_utils run --profile $(PROFILE)
 	$(PY) -m wna_utils pages
 	rm -rf _build/html
 	$(VENV)/bin/jupyter-book build . --all -n -W --keep-going --quiet

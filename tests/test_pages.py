@@ -48,3 +48,28 @@ def test_status_says_when_and_where_each_chapter_was_executed(tmp_path):
     pages.write_status([tmp_path / "s00_a.ipynb"], tmp_path)
     text = (tmp_path / "status.md").read_text()
     assert "2026-01-02 03:04 | 2 min 5 s | abc | cpu (2 threads) | torch 9 |" in text
+
+
+def chapter_of(profile, folder):
+    metric = '{"value": 0.99, "low": 0.98, "high": 1, "n": 5, "of": "networks"}'
+    output = new_output(
+        "display_data",
+        data={"application/papermill.record/text/plain": metric},
+        metadata={"scrapbook": {"name": "metric: s31_cnn_accuracy"}},
+    )
+    chapter = new_notebook(cells=[new_code_cell("", outputs=[output])], metadata={"wna": {"profile": profile}})
+    nbformat.write(chapter, folder / f"{profile}.ipynb")
+    return folder / f"{profile}.ipynb"
+
+
+def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
+    pages.write_scorecard([chapter_of("book", tmp_path), chapter_of("draft", tmp_path)], tmp_path)
+    assert claims.NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
+    assert "reproduced" not in (tmp_path / "summary.md").read_text()
+
+
+def test_banner_is_there_only_where_numbers_are_no_results(tmp_path):
+    pages.write_notice([chapter_of("book", tmp_path), chapter_of("draft", tmp_path)], tmp_path)
+    assert "draft sizes" in (tmp_path / "notice.txt").read_text()
+    pages.write_notice([chapter_of("book", tmp_path), chapter_of("paper", tmp_path)], tmp_path)
+    assert (tmp_path / "notice.txt").read_text() == ""

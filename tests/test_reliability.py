@@ -69,7 +69,7 @@ from pathlib import Path
 from wna_utils import __main__, paths
 paths.ROOT = Path({str(tmp_path)!r})
 paths.NOTEBOOKS, paths.CHAPTERS = paths.ROOT / "notebooks", paths.ROOT / "book/chapters"
-__main__.run_notebooks([], None, False)
+__main__.run_notebooks([], "book", False)
 """
     run = start(build)
     deadline = time.monotonic() + 90

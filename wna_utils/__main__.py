@@ -6,10 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-import yaml
-
 from wna_utils import chapters, fetch, pages, paths, site_checks
 from wna_utils.checks import one_of
+from wna_utils.profiles import PROFILES
 
 
 def fetch_data(names: list[str]) -> None:
@@ -18,9 +17,9 @@ def fetch_data(names: list[str]) -> None:
         print(f"{name}: {fetch.ensure_files(name)}", flush=True)
 
 
-def run_notebooks(names: list[str], profile: str | None, force: bool) -> None:
+def run_notebooks(names: list[str], profile: str, force: bool) -> None:
     """Execute the notebooks into chapters where something has changed."""
-    parameters = yaml.safe_load((paths.NOTEBOOKS / "profiles" / f"{profile}.yaml").read_text()) if profile else {}
+    parameters = {} if profile == "book" else {"profile": profile}
     for notebook in chapters.notebooks():
         if names and notebook.stem not in names:
             continue
@@ -35,6 +34,7 @@ def write_pages() -> None:
     executed, folder = [paths.CHAPTERS / notebook.name for notebook in chapters.notebooks()], paths.GENERATED
     pages.write_cover(paths.CHAPTERS / "s31_classifier_biases.ipynb", "fig-s31-cnn-maps", folder)
     pages.write_status(executed, folder)
+    pages.write_notice(executed, folder)
     _stop_at(pages.write_scorecard(executed, folder))
 
 
@@ -75,7 +75,7 @@ def main() -> None:
     data.add_argument("names", nargs="*", choices=[*fetch.FILES, []], help="data sets (all)")
     run = commands.add_parser("run", help=run_notebooks.__doc__)
     run.add_argument("names", nargs="*", help="notebooks (all)")
-    run.add_argument("--profile", choices=["smoke", "paper"], help="sizes other than the book's")
+    run.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
     commands.add_parser("pages", help=write_pages.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)

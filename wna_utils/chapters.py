@@ -50,7 +50,13 @@ def execute(
             raise ChapterFailed(f"{error} (all of it is in {kept})") from None
         executed = nbformat.read(attempt, as_version=4)
     device = device_in_words(parameters.get("device", "auto"))
-    executed.metadata["wna"] = {"stamp": made_from, "commit": commit(), "device": device, "versions": versions()}
+    executed.metadata["wna"] = {
+        "stamp": made_from,
+        "profile": parameters.get("profile", "book"),
+        "commit": commit(),
+        "device": device,
+        "versions": versions(),
+    }
     with paths.replacing(chapter) as temporary:
         nbformat.write(executed, temporary)
     return chapter

@@ -12,11 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from wna_utils.checks import one_of
+from wna_utils.params import running_profile
 from wna_utils.paths import ROOT
+from wna_utils.profiles import JUDGED
 from wna_utils.statistics import Estimate
 
 LEDGER = ROOT / "book" / "claims.yml"
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable"
+NOT_JUDGED = "not judged"  # by sizes that are for trying things out
 METRICS = {"book": "metric: ", "paper": "metric at the paper's scale: "}  # what glued estimates are called
 Range = tuple[float | None, float | None]
 
@@ -84,7 +87,8 @@ class Printed(str):
 def record(claim_id: str, estimate: Estimate, scale: str = "book") -> None:
     """Record an estimate under its claim, for the scorecard and for the prose of the page.
 
-    Glues the estimate in words as `{claim_id}` and its verdict as `{claim_id}_verdict`. With `scale` "paper" the
+    Glues the estimate in words as `{claim_id}` and its verdict as `{claim_id}_verdict`; in a profile whose numbers are
+    no results, that is "not judged". With `scale` "paper" the
     estimate stands beside the verdict in the scorecard and does not decide it. Raises `KeyError` for an id that the
     ledger lacks, `ValueError` for another scale.
     """
@@ -94,6 +98,8 @@ def record(claim_id: str, estimate: Estimate, scale: str = "book") -> None:
     claim = ledger()[claim_id]
     glue(claim_id, in_words(estimate, claim.unit), display=False)
     verdict = claim.rule.verdict(estimate) if claim.rule else NOT_TESTABLE
+    if running_profile() not in JUDGED:
+        verdict = NOT_JUDGED
     glue(f"{claim_id}_verdict", Printed(verdict), display=False)
     glue(f"{METRICS[scale]}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
 

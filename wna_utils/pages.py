@@ -8,24 +8,33 @@ import nbformat
 import pandas as pd
 
 from wna_utils import claims, paths
-from wna_utils.claims import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
+from wna_utils.claims import NOT_JUDGED, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
+from wna_utils.profiles import JUDGED, notice
 from wna_utils.statistics import Estimate
 
-BADGES = {REPRODUCED: "success", PARTLY: "warning", NOT_REPRODUCED: "danger", NOT_TESTABLE: "light"}
+BADGES = {
+    REPRODUCED: "success",
+    PARTLY: "warning",
+    NOT_REPRODUCED: "danger",
+    NOT_TESTABLE: "light",
+    NOT_JUDGED: "light",
+}
 
 
 def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     """Write `scorecard.md`, the table of all claims, and `summary.md`, that of verdicts by section.
 
-    Returns what no chapter recorded, though it has a rule.
+    Where a chapter has sizes for trying things out, nothing is judged. Returns what no chapter recorded, though it has
+    a rule.
     """
-    ours, at_paper_scale = {}, {}
+    ours, at_paper_scale, judged = {}, {}, True
     for chapter in chapters:
         notebook = nbformat.read(chapter, as_version=4)
+        judged &= _profile(notebook) in JUDGED
         ours |= claims.recorded(notebook)
         at_paper_scale |= claims.recorded(notebook, "paper")
     ledger = claims.ledger()
-    verdicts = {claim.id: _verdict(claim, ours.get(claim.id)) for claim in ledger.values()}
+    verdicts = {claim.id: _verdict(claim, ours.get(claim.id), judged) for claim in ledger.values()}
     rows = [
         _row(claim, verdicts[claim.id], ours.get(claim.id), at_paper_scale.get(claim.id)) for claim in ledger.values()
     ]
@@ -36,7 +45,11 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     sections = dict.fromkeys(claim.section for claim in ledger.values())
     counted = Counter((claim.section, verdicts[claim.id]) for claim in ledger.values())
     table = pd.DataFrame(
-        {verdict: [counted[section, verdict] for section in sections] for verdict in BADGES},
+        {
+            verdict: [counted[section, verdict] for section in sections]
+            for verdict in BADGES
+            if verdict in verdicts.values()
+        },
         index=[_section(section) for section in sections],
     )
     total = ", ".join(f"**{n}** {verdict}" for verdict, n in table.sum().items() if n)
@@ -48,8 +61,20 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     ]
 
 
-def _verdict(claim: Claim, estimate: Estimate | None) -> str:
-    return claim.rule.verdict(estimate) if claim.rule and estimate else NOT_TESTABLE
+def _profile(chapter: nbformat.NotebookNode) -> str:
+    return chapter.metadata.get("wna", {}).get("profile", "book")
+
+
+def _verdict(claim: Claim, estimate: Estimate | None, judged: bool) -> str:
+    if not (claim.rule and estimate):
+        return NOT_TESTABLE
+    return claim.rule.verdict(estimate) if judged else NOT_JUDGED
+
+
+def write_notice(chapters: list[Path], folder: Path) -> None:
+    """Write `notice.txt`, the text of a banner for every page: empty if all chapters show results."""
+    profiles = [_profile(nbformat.read(chapter, as_version=4)) for chapter in chapters]
+    _write(folder / "notice.txt", next((text for text in map(notice, profiles) if text), ""))
 
 
 def _row(claim: Claim, verdict: str, ours: Estimate | None, at_paper_scale: Estimate | None) -> str:

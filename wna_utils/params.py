@@ -16,12 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 from wna_utils import data, devices, paths, stimulation, stimuli
 from wna_utils.backdoors import Backdoor
 from wna_utils.checks import at_least, fraction, one_of, positive
+from wna_utils.profiles import PROFILES
 
 TYPES = {
     str(each).removeprefix("<class '").removesuffix("'>"): TypeAdapter(each)
     for each in (int, float, str, bool, list[int], list[float], list[str])
 }
-PROFILES = ("book", "smoke", "paper")
 
 
 def _each(check: Callable, *limits) -> Callable:
@@ -107,6 +107,14 @@ def parameters(notebook: str) -> Any:
     shell = get_ipython()
     injected = [source for source in shell.user_ns["In"] if source.startswith("# Parameters\n")]
     return check(notebook, shell.user_ns, assigned(injected[-1]) if injected else {})
+
+
+def running_profile() -> str:
+    """Profile of the running notebook; "book" where no notebook runs."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return shell.user_ns.get("profile", "book") if shell else "book"
 
 
 def check(notebook: str, namespace: Mapping[str, Any], injected: Mapping[str, Any] = {}) -> Any:

@@ -11,6 +11,7 @@ import torch
 
 from wna_utils.devices import has_bf16, resolve_device
 from wna_utils.paths import ROOT
+from wna_utils.profiles import JUDGED
 
 _started = time.monotonic()
 
@@ -44,7 +45,7 @@ def provenance(parameters: Any) -> None:
     minutes, seconds = divmod(round(time.monotonic() - _started), 60)
     values = asdict(parameters)
     profile = values.pop("profile")
-    warning = "" if profile in {"book", "paper"} else " These are sizes for trying things out, **not results**."
+    warning = "" if profile in JUDGED else " These are sizes for trying things out, **not results**."
     display(
         Markdown(
             f"*Profile **{profile}**.{warning} Commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
