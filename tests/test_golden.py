@@ -1,0 +1,134 @@
+"""Frozen tallies, of every source by every kind of tally: what must not change unless it is meant to.
+
+`python tests/test_golden.py` writes them anew; that belongs in a commit of its own, which says why they changed.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from wna_utils import models
+from wna_utils.activations import ByLabel, ByResponse, WithActivations
+from wna_utils.data import Dataset
+from wna_utils.gabor_noise import GaborModel, GaborNoise
+from wna_utils.generated_noise import GeneratedNoise
+from wna_utils.layers import field_of
+from wna_utils.observe import observe
+from wna_utils.spike_triggered_average import FieldTally
+from wna_utils.spike_triggered_covariance import CovarianceTally
+from wna_utils.stimuli import Pictures, SignalPlusNoise, SmoothNoise, WhiteNoise
+from wna_utils.tally import CellTally
+
+GOLDEN = Path(__file__).with_name("golden.json")
+SHAPE, N = (1, 8, 8), 2_500
+
+
+def drawn(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def gabor():
+    model = GaborModel(
+        bank=drawn(5, 8, 8, seed=1),
+        components=drawn(1, 3, 5, seed=2),
+        low=-drawn(1, 3, seed=3),
+        high=drawn(1, 3, seed=4),
+        mean=drawn(1, 5, seed=5),
+        explained=torch.ones(1),
+        error=torch.zeros(1),
+    )
+    return GaborNoise(model, seed=2)
+
+
+def generated():
+    images, labels = drawn(20, *SHAPE, seed=6), torch.arange(20) % 2
+    dataset = Dataset("planted", images, labels, images, labels, ("a", "b"))
+    return GeneratedNoise(models.build("vae", SHAPE, 2, seed=0), dataset, "normal", seed=2)
+
+
+SOURCES = {
+    "uniform": lambda: WhiteNoise(SHAPE, seed=2),
+    "normal": lambda: WhiteNoise(SHAPE, "normal", seed=2),
+    "binary": lambda: WhiteNoise(SHAPE, "binary", seed=2),
+    "mirrored": lambda: WhiteNoise(SHAPE, seed=2, contrast=0.5, mean=0.25, antithetic=True),
+    "smooth": lambda: SmoothNoise(SHAPE, seed=2),
+    "signal": lambda: SignalPlusNoise(drawn(7, *SHAPE), torch.arange(7) % 2, WhiteNoise(SHAPE, seed=2), 0.3),
+    "pictures": lambda: Pictures(drawn(7, *SHAPE), torch.arange(7) % 2),
+    "gabor": gabor,
+    "generated": generated,
+}
+
+
+def network():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2))
+
+
+def units():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.ReLU())
+
+
+def by_class(source):
+    return observe(network(), source, N, 2, cache=False)
+
+
+def by_cell(source):
+    return observe(network(), source, N, 2, tally=CellTally.of(2), cache=False)
+
+
+def by_field(source):
+    observer = units()
+    return observe(observer, source, N, (2, 8, 8), tally=partial(FieldTally, field_of(observer, SHAPE)), cache=False)
+
+
+def by_covariance(source):
+    observer = units()
+    tally = partial(CovarianceTally, field_of(observer, SHAPE), 1)
+    return observe(observer, source, N, (2, 8, 8), tally=tally, cache=False)
+
+
+def of_activations(by, source):
+    torch.manual_seed(0)
+    observer = WithActivations(models.build("mlp", SHAPE, 2, seed=0), ["fc1"], SHAPE)
+    return observe(observer, source, N, (observer.size,), tally=partial(by.empty, 2), cache=False)
+
+
+TALLIES = {
+    "classes": by_class,
+    "cells": by_cell,
+    "fields": by_field,
+    "covariance": by_covariance,
+    "activations by response": partial(of_activations, ByResponse),
+    "activations by label": partial(of_activations, ByLabel),
+}
+
+
+def summary(tally):
+    """Sum, and sum weighted by place, of each of the tally's tensors: a short text that any change of them changes."""
+    found = {}
+    for name, tensor in tally.tensors().items():
+        flat = tensor.double().flatten()
+        place = torch.arange(1, len(flat) + 1, dtype=torch.float64)
+        found[name] = [float(flat.sum()), float((flat * (place * 0.6180339887).frac()).sum())]
+    return found
+
+
+@pytest.mark.parametrize("kind", TALLIES)
+@pytest.mark.parametrize("source", SOURCES)
+def test_tally_is_the_frozen_one(source, kind):
+    frozen = json.loads(GOLDEN.read_text())[source][kind]
+    found = summary(TALLIES[kind](SOURCES[source]()))
+    assert found.keys() == frozen.keys()
+    for name, values in frozen.items():
+        assert found[name] == pytest.approx(values, rel=2e-6), name
+
+
+if __name__ == "__main__":
+    every = {
+        source: {kind: summary(fill(make())) for kind, fill in TALLIES.items()} for source, make in SOURCES.items()
+    }
+    GOLDEN.write_text(json.dumps(every, indent=1) + "\n")
