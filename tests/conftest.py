@@ -8,8 +8,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 import torch
 
-from wna_utils import data
-from wna_utils.stimuli import WhiteNoise
+from wna_utils.data import datasets as data
+from wna_utils.stimuli.white import WhiteNoise
 
 
 @pytest.fixture(autouse=True)

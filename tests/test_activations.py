@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils import activations, models
-from wna_utils.activations import ByLabel, called_when_mixed, mean_activations, turned
-from wna_utils.observe import observe
-from wna_utils.stimuli import Pictures, WhiteNoise
+from wna_utils.analysis import activations
+from wna_utils.analysis.activations import ByLabel, called_when_mixed, mean_activations, turned
+from wna_utils.networks import architectures as models
+from wna_utils.observe.loop import observe
+from wna_utils.stimuli.white import Pictures, WhiteNoise
 
 LAYERS = ["input", "conv1", "conv2", "fc1"]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.backdoors import PATCHES, Backdoor
-from wna_utils.data import Dataset
+from wna_utils.data.datasets import Dataset
+from wna_utils.interventions.backdoors import PATCHES, Backdoor
 
 C = Backdoor("C", "8", "9")
 

@@ -2,7 +2,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from wna_utils import chapters, paths
+from wna_utils.report import chapters
+from wna_utils.support import paths
 
 
 @pytest.fixture

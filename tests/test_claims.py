@@ -4,9 +4,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from wna_utils import chapters, claims
-from wna_utils.claims import Claim, Rule
-from wna_utils.statistics import Estimate
+from wna_utils.analysis.statistics import Estimate
+from wna_utils.report import chapters, claims
+from wna_utils.report.claims import Claim, Rule
 
 RULE = Rule(reproduced=(0.5, 0.9), partly=(0.3, None))
 

@@ -3,12 +3,12 @@ from functools import partial
 import pytest
 import torch
 
-from wna_utils.clusters import cluster, observe_on
-from wna_utils.layers import field_of
-from wna_utils.observe import observe
-from wna_utils.spike_triggered_average import FieldTally, spike_triggered
-from wna_utils.stimuli import SignalPlusNoise, WhiteNoise
-from wna_utils.tally import CellTally
+from wna_utils.networks.layers import field_of
+from wna_utils.observe.loop import observe
+from wna_utils.observe.shards import cluster, observe_on
+from wna_utils.observe.spike_triggered_average import FieldTally, spike_triggered
+from wna_utils.observe.tally import CellTally
+from wna_utils.stimuli.white import SignalPlusNoise, WhiteNoise
 
 
 @pytest.fixture(scope="module")

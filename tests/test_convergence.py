@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils import convergence
-from wna_utils.observe import observe
-from wna_utils.stimuli import WhiteNoise
-from wna_utils.tally import Tally
+from wna_utils.analysis import convergence
+from wna_utils.observe.loop import observe
+from wna_utils.observe.tally import Tally
+from wna_utils.stimuli.white import WhiteNoise
 
 SIZES = (300, 1_000, 3_000, 10_000)
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from wna_utils import data, fetch
-from wna_utils.statistics import template_accuracy
+from wna_utils.analysis.statistics import template_accuracy
+from wna_utils.data import datasets as data
+from wna_utils.data import fetch
 
 GOOD = b"the very bytes"
 

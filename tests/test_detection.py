@@ -3,9 +3,7 @@ import pytest
 import torch
 
 from tests.conftest import Linear
-from wna_utils import models
-from wna_utils.backdoors import Backdoor
-from wna_utils.detection import (
+from wna_utils.analysis.detection import (
     WINDOW,
     Suspicion,
     class_gradients,
@@ -15,8 +13,10 @@ from wna_utils.detection import (
     smoothed,
     standing_out,
 )
-from wna_utils.observe import observe
-from wna_utils.stimuli import WhiteNoise
+from wna_utils.interventions.backdoors import Backdoor
+from wna_utils.networks import architectures as models
+from wna_utils.observe.loop import observe
+from wna_utils.stimuli.white import WhiteNoise
 
 SHAPE = (1, 28, 28)
 C = Backdoor("C", "3", "4")

@@ -1,8 +1,9 @@
 import torch
 from conftest import Linear
 
-from wna_utils import models, observers
-from wna_utils.fingerprint import code_digest, model_digest, tensor_digest
+from wna_utils.networks import answers as observers
+from wna_utils.networks import architectures as models
+from wna_utils.support.fingerprint import code_digest, model_digest, tensor_digest
 
 
 def test_code_counts_but_its_comments_do_not(tmp_path):

@@ -3,11 +3,11 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from wna_utils import gabor_noise
-from wna_utils.data import Dataset
-from wna_utils.gabor_noise import GaborNoise, fit_gabor, gabor_bank, wavelet_weights
-from wna_utils.paths import cache_dir
-from wna_utils.stimuli import BLOCK
+from wna_utils.data.datasets import Dataset
+from wna_utils.stimuli import gabor as gabor_noise
+from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, gabor_bank, wavelet_weights
+from wna_utils.stimuli.white import BLOCK
+from wna_utils.support.paths import cache_dir
 
 
 @pytest.fixture(scope="module")

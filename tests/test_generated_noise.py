@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from wna_utils.generated_noise import GeneratedNoise
-from wna_utils.stimuli import BLOCK
-from wna_utils.training import Recipe, trained
+from wna_utils.networks.training import Recipe, trained
+from wna_utils.stimuli.generated import GeneratedNoise
+from wna_utils.stimuli.white import BLOCK
 
 QUICK = Recipe(epochs=1, batch_size=64, precision="float32")
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from wna_utils import models
-from wna_utils.activations import ByLabel, ByResponse, WithActivations
-from wna_utils.data import Dataset
-from wna_utils.gabor_noise import GaborModel, GaborNoise
-from wna_utils.generated_noise import GeneratedNoise
-from wna_utils.layers import field_of
-from wna_utils.observe import observe
-from wna_utils.spike_triggered_average import FieldTally
-from wna_utils.spike_triggered_covariance import CovarianceTally
-from wna_utils.stimuli import Pictures, SignalPlusNoise, SmoothNoise, WhiteNoise
-from wna_utils.tally import CellTally
+from wna_utils.analysis.activations import ByLabel, ByResponse, WithActivations
+from wna_utils.data.datasets import Dataset
+from wna_utils.networks import architectures as models
+from wna_utils.networks.layers import field_of
+from wna_utils.observe.loop import observe
+from wna_utils.observe.spike_triggered_average import FieldTally
+from wna_utils.observe.spike_triggered_covariance import CovarianceTally
+from wna_utils.observe.tally import CellTally
+from wna_utils.stimuli.gabor import GaborModel, GaborNoise
+from wna_utils.stimuli.generated import GeneratedNoise
+from wna_utils.stimuli.white import Pictures, SignalPlusNoise, SmoothNoise, WhiteNoise
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SHAPE, N = (1, 8, 8), 2_500

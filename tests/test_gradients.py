@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils import layers, models
-from wna_utils.gradients import images_for_cosine, mean_gradients
-from wna_utils.neurons import LinearNonlinear, gabor_pair
-from wna_utils.spike_triggered_average import cosines, jackknife, spike_triggered
-from wna_utils.stimuli import WhiteNoise
+from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
+from wna_utils.networks import architectures as models
+from wna_utils.networks import layers
+from wna_utils.observe.neurons import LinearNonlinear, gabor_pair
+from wna_utils.observe.spike_triggered_average import cosines, jackknife, spike_triggered
+from wna_utils.stimuli.white import WhiteNoise
 
 WINDOW = (1, 14, 14)
 

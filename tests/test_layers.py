@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from wna_utils import layers, models
+from wna_utils.networks import architectures as models
+from wna_utils.networks import layers
 
 SHAPES = {"cnn": (1, 28, 28), "cifar_cnn": (3, 32, 32), "cnn_tanh": (1, 28, 28), "cifar_cnn_tanh": (3, 32, 32)}
 

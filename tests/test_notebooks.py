@@ -3,7 +3,8 @@
 import nbformat
 import pytest
 
-from wna_utils import chapters, claims, paths
+from wna_utils.report import chapters, claims
+from wna_utils.support import paths
 
 NOTEBOOKS = chapters.notebooks()
 SMOKE = {"profile": "smoke"}

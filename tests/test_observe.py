@@ -10,12 +10,12 @@ import pytest
 import torch
 from conftest import Linear
 
-from wna_utils import models
-from wna_utils import observe as observing
-from wna_utils.observe import observe
-from wna_utils.paths import cache_dir
-from wna_utils.stimuli import BLOCK, SignalPlusNoise, WhiteNoise
-from wna_utils.tally import CellTally
+from wna_utils.networks import architectures as models
+from wna_utils.observe import loop as observing
+from wna_utils.observe.loop import observe
+from wna_utils.observe.tally import CellTally
+from wna_utils.stimuli.white import BLOCK, SignalPlusNoise, WhiteNoise
+from wna_utils.support.paths import cache_dir
 
 N = 3 * BLOCK + 700
 
@@ -94,9 +94,9 @@ def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, monkeypa
 
 KILLED = """
 import sys, torch
-from wna_utils import models
-from wna_utils import observe as observing
-from wna_utils.stimuli import WhiteNoise
+from wna_utils.networks import architectures as models
+from wna_utils.observe import loop as observing
+from wna_utils.stimuli.white import WhiteNoise
 observing.CHECKPOINT_EVERY = 0.2
 observing.observe(models.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28)), int(sys.argv[1]))
 """

@@ -2,7 +2,7 @@
 
 import torch
 
-from wna_utils.observers import ConfidenceBins, OnlySaturated
+from wna_utils.networks.answers import ConfidenceBins, OnlySaturated
 
 
 def test_confidence_bins_name_class_and_confidence():

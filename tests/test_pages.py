@@ -3,7 +3,7 @@ import base64
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from wna_utils import claims, pages
+from wna_utils.report import claims, pages
 
 
 def test_cover_is_the_named_figure(tmp_path):

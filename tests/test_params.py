@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import yaml
 
-from wna_utils import chapters, params
-from wna_utils.paths import NOTEBOOKS
+from wna_utils.report import chapters, params
+from wna_utils.support.paths import NOTEBOOKS
 
 NOTEBOOK = "s31_classifier_biases"
 DEFAULTS = {name: default for name, (_, default) in params.declaration(NOTEBOOK).items()}

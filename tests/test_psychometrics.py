@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wna_utils.psychometrics import fit_psychometric, psychometric_function
+from wna_utils.analysis.psychometrics import fit_psychometric, psychometric_function
 
 LEVELS = np.linspace(0, 1, 21)
 

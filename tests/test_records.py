@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from wna_utils import records
-from wna_utils.records import PLANS
-from wna_utils.stimuli import BLOCK
+from wna_utils.report import records
+from wna_utils.report.records import PLANS
+from wna_utils.stimuli.white import BLOCK
 
 BLOCK_SHOWN = 41
 

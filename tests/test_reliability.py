@@ -11,16 +11,17 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from wna_utils import chapters, paths
-from wna_utils.observe import observe
-from wna_utils.stimuli import WhiteNoise
-from wna_utils.training import Recipe, trained
+from wna_utils.networks.training import Recipe, trained
+from wna_utils.observe.loop import observe
+from wna_utils.report import chapters
+from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support import paths
 
 TRAIN_AND_SHOW = """
-from wna_utils import data
-from wna_utils.observe import observe
-from wna_utils.stimuli import WhiteNoise
-from wna_utils.training import Recipe, trained
+from wna_utils.data import datasets as data
+from wna_utils.observe.loop import observe
+from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.networks.training import Recipe, trained
 digits = data.load("digits")
 network = trained("cnn", digits, recipe=Recipe(epochs=2))
 tally = observe(network, WhiteNoise((1, 28, 28)), {n})
@@ -66,7 +67,8 @@ def test_killed_build_leaves_no_half_chapter_and_the_next_one_finishes(tmp_path)
         (tmp_path / name).touch()
     build = f"""
 from pathlib import Path
-from wna_utils import __main__, paths
+from wna_utils import __main__
+from wna_utils.support import paths
 paths.ROOT = Path({str(tmp_path)!r})
 paths.NOTEBOOKS, paths.CHAPTERS = paths.ROOT / "notebooks", paths.ROOT / "book/chapters"
 __main__.run_notebooks([], "book", False)

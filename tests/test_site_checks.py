@@ -1,6 +1,6 @@
 import pytest
 
-from wna_utils import site_checks
+from wna_utils.report import site_checks
 
 GOOD = """<!DOCTYPE html>
 <html><head><title>t</title></head><body><article><p id="here">text</p><img src="a.png" alt="a map"/>

@@ -5,12 +5,13 @@ import pytest
 import torch
 from scipy import stats
 
-from wna_utils import layers, models
-from wna_utils.neurons import ComplexCell, LinearNonlinear, gabor_pair
-from wna_utils.observe import observe
-from wna_utils.spike_triggered_average import FieldTally, cosines, jackknife, spike_triggered
-from wna_utils.spike_triggered_covariance import largest_angle, spike_triggered_covariance
-from wna_utils.stimuli import BLOCK, Pictures, SmoothNoise, WhiteNoise
+from wna_utils.networks import architectures as models
+from wna_utils.networks import layers
+from wna_utils.observe.loop import observe
+from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
+from wna_utils.observe.spike_triggered_average import FieldTally, cosines, jackknife, spike_triggered
+from wna_utils.observe.spike_triggered_covariance import largest_angle, spike_triggered_covariance
+from wna_utils.stimuli.white import BLOCK, Pictures, SmoothNoise, WhiteNoise
 
 SIDE = 10
 FIELD = (1, SIDE, SIDE)

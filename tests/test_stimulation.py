@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from wna_utils import models
-from wna_utils.stimulation import (
+from wna_utils.interventions.stimulation import (
     bias_change,
     mean_activation,
     noise_for,
@@ -12,7 +11,8 @@ from wna_utils.stimulation import (
     stimulated,
     to_other_maps,
 )
-from wna_utils.stimuli import WhiteNoise
+from wna_utils.networks import architectures as models
+from wna_utils.stimuli.white import WhiteNoise
 
 LAYERS = ["conv1", "conv2", "fc1"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.stimuli import BLOCK, DISTRIBUTIONS, SignalPlusNoise, WhiteNoise
+from wna_utils.stimuli.white import BLOCK, DISTRIBUTIONS, SignalPlusNoise, WhiteNoise
 
 SHAPE = (1, 8, 8)
 

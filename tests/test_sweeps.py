@@ -10,11 +10,12 @@ import pytest
 from dask.distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_notebook
 
-from wna_utils import paths
-from wna_utils.sweeps import file_name, grid, sweep
+from wna_utils.report.sweeps import file_name, grid, sweep
+from wna_utils.support import paths
 
 FAILS_AT_2 = """
-from wna_utils import claims, statistics
+from wna_utils.report import claims
+from wna_utils.analysis import statistics
 import torch
 assert torch.get_num_threads() == 1
 if n == 2:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.observe import observe
-from wna_utils.statistics import significant
-from wna_utils.stimuli import WhiteNoise
-from wna_utils.tally import CellTally, Tally
+from wna_utils.analysis.statistics import significant
+from wna_utils.observe.loop import observe
+from wna_utils.observe.tally import CellTally, Tally
+from wna_utils.stimuli.white import WhiteNoise
 
 
 class AtRandom(torch.nn.Module):
@@ -120,7 +120,7 @@ def test_tallies_of_different_shapes_do_not_add():
 
 def test_cells_keep_signal_and_response_apart():
     images = torch.rand(4, 1, 8, 8)
-    from wna_utils.stimuli import Block
+    from wna_utils.stimuli.white import Block
 
     block = Block(images, images - 1, torch.tensor([0, 0, 1, 1]))
     tally = CellTally(2, 2, (1, 8, 8))

@@ -3,9 +3,10 @@ import dataclasses
 import pytest
 import torch
 
-from wna_utils import models, training
-from wna_utils.paths import cache_dir
-from wna_utils.training import Recipe, accuracy, trained
+from wna_utils.networks import architectures as models
+from wna_utils.networks import training
+from wna_utils.networks.training import Recipe, accuracy, trained
+from wna_utils.support.paths import cache_dir
 
 QUICK = Recipe(epochs=2, batch_size=64)
 

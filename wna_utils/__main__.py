@@ -6,9 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from wna_utils import chapters, fetch, pages, paths, site_checks
-from wna_utils.checks import one_of
-from wna_utils.profiles import PROFILES
+from wna_utils.data import fetch
+from wna_utils.report import chapters, pages, site_checks
+from wna_utils.report.profiles import PROFILES
+from wna_utils.support import paths
+from wna_utils.support.checks import one_of
 
 
 def fetch_data(names: list[str]) -> None:
@@ -45,7 +47,7 @@ def check_pages() -> None:
 
 def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, scheduler: str | None) -> None:
     """Run a notebook over all combinations of parameters, and tabulate what it records."""
-    from wna_utils.sweeps import sweep
+    from wna_utils.report.sweeps import sweep
 
     one_of("notebook", Path(name).stem, [notebook.stem for notebook in chapters.notebooks()])
     notebook = paths.NOTEBOOKS / f"{Path(name).stem}.ipynb"
@@ -57,7 +59,7 @@ def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, sched
 
 def make_records(names: list[str]) -> None:
     """Compute the results at the paper's numbers of images anew and write them to book/recorded (an hour)."""
-    from wna_utils import records
+    from wna_utils.report import records
 
     for name in names or records.PLANS:
         print(f"{name} … {records.make(name)}", flush=True)
@@ -111,7 +113,7 @@ def main() -> None:
             case "record":
                 make_records(options.names)
             case "bench":
-                from wna_utils.bench import bench
+                from wna_utils.report.bench import bench
 
                 bench()
     except (chapters.ChapterFailed, fetch.DataUnavailable, OSError, ValueError) as error:

@@ -1,0 +1,96 @@
+"""How maps converge with the number of images: cumulative tallies, distance from a converged map, images needed."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from wna_utils.analysis import statistics as st
+from wna_utils.observe.tally import Tally
+from wna_utils.support.checks import at_least
+
+FEWEST = 10  # images in a class below which its pixels are not tested
+
+
+def growing(show: Callable[[int, int], Tally], sizes: Sequence[int]) -> list[Tally]:
+    """Tallies of the first `sizes` images, each the one before plus what is new: no image is shown twice.
+
+    `show(start, n)` tallies trials start … start + n − 1. Raises `ValueError` unless sizes rise from 1 or more.
+    """
+    steps = np.diff([0, *sizes])
+    at_least("each step between sizes", min(steps), 1)
+    tallies: list[Tally] = []
+    for start, n in zip([0, *sizes], map(int, steps), strict=False):
+        new = show(start, n)
+        tallies.append(tallies[-1] + new if tallies else new)
+    return tallies
+
+
+def likeness(tally: Tally, converged: Tally) -> float:
+    """Mean over classes of the correlation of a map with its converged one, each less the mean of all stimuli.
+
+    A class that is still empty counts as 0: nothing is known of it. One that is empty in `converged`, too, is left out.
+    """
+    same_class = np.ma.diagonal(st.correlations(tally.deviations, converged.deviations))
+    reached = converged.counts > 0
+    return float(same_class.filled(0)[reached].mean()) if reached.any() else np.nan
+
+
+def errors(tally: Tally, converged: Tally) -> np.ma.MaskedArray:
+    """Root mean square difference of each class's map from the converged one, (K,)."""
+    return np.ma.sqrt(((tally.means - converged.means) ** 2).mean((1, 2, 3)))
+
+
+def expected_errors(tally: Tally, converged: Tally) -> np.ma.MaskedArray:
+    """What `errors` should be by theory, (K,): σ·√(1/n + 1/N) for n images of a class, N in the converged map."""
+    spread = np.ma.sqrt((converged.standard_error**2).mean((1, 2, 3)) * converged.counts)
+    with np.errstate(divide="ignore"):
+        return spread * np.ma.masked_invalid(np.sqrt(1 / tally.counts + 1 / converged.counts))
+
+
+def expected_likeness(converged: Tally, n: int) -> float:
+    """What `likeness` should be after n images, if the noise is white: signal and sampling noise by class.
+
+    With S² the variance of the converged map over pixels, less its own sampling noise ν_N, and ν_n the sampling noise
+    of n images, the correlation of a class is S² / √((S² + ν_n)(S² + ν_N)).
+    """
+    share = converged.counts / converged.n
+    reached = share > 0
+    own = (converged.standard_error**2).mean((1, 2, 3)).filled(np.nan) * (1 - share)  # ν_N
+    signal = (converged.deviations.var((1, 2, 3)).filled(np.nan) - own).clip(min=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = signal / np.sqrt((signal + own * converged.n / n) * (signal + own))
+        seen = 1 - (1 - share) ** n  # a class that is still empty counts as 0
+    return float(np.nan_to_num(expected * seen)[reached].mean()) if reached.any() else np.nan
+
+
+def share_significant(tally: Tally, rate: float = 0.05) -> float:
+    """Share of all pixels that differ from the mean of all stimuli; classes of fewer than ten images are not tested."""
+    z = np.ma.masked_array(tally.z, copy=True)
+    z[tally.counts < FEWEST] = np.ma.masked
+    return float(st.significant(z, rate).mean())
+
+
+def images_needed(sizes: Sequence[int], values: Sequence[float], target: float) -> float:
+    """Number of images from which on a curve stays at or above `target`, between sizes on a log scale; ∞ if never."""
+    above = np.asarray(values) >= target
+    if not above[-1]:
+        return np.inf
+    below = np.flatnonzero(~above)
+    if len(below) == 0:
+        return float(sizes[0])
+    i = below[-1]
+    part = (target - values[i]) / (values[i + 1] - values[i])
+    return float(np.exp(np.log(sizes[i]) + part * (np.log(sizes[i + 1]) - np.log(sizes[i]))))
+
+
+def images_in_words(found: Sequence[float], sizes: Sequence[int]) -> str:
+    """Median and range of numbers of images from `images_needed`, to one figure, as text: "3,000 (900 to 8,000)"."""
+
+    def rounded(n: float) -> str:
+        if np.isinf(n):
+            return f"> {sizes[-1]:,}"
+        to_one_figure = float(f"{n:.1g}")
+        return f"{to_one_figure:,.0f}" if to_one_figure > sizes[0] else f"≤ {sizes[0]:,}"
+
+    middle, low, high = rounded(np.percentile(found, 50, method="nearest")), rounded(min(found)), rounded(max(found))
+    return middle if low == high else f"{middle} ({low} to {high})"

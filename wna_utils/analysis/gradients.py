@@ -1,0 +1,58 @@
+"""What units would see if one could look inside: their mean gradients over noise (§3.3, Stein's lemma)."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from wna_utils.networks.layers import field_of
+from wna_utils.observe.spike_triggered_average import CHUNK
+from wna_utils.stimuli.white import BLOCK, Source
+from wna_utils.support.checks import at_least
+from wna_utils.support.devices import resolve_device
+from wna_utils.support.progress import bar
+
+
+def mean_gradients(observer: nn.Module, source: Source, n: int, device: str = "auto") -> tuple[np.ndarray, np.ndarray]:
+    """Mean gradient of each unit's response with respect to the stimulus, and its standard error: both (m, c, s, s).
+
+    For stimuli of the size of a receptive field, so that the observer has each unit in one position; for normal noise
+    it is what `FieldTally.slope` converges to. The observer is not changed. Raises `ValueError` for fewer than two
+    stimuli, or stimuli of another size.
+    """
+    at_least("n", n, 2)
+    field = field_of(observer, source.shape)
+    if field.positions != (1, 1) or field.margins != [0] * 4:
+        raise ValueError(
+            f"stimuli must be as large as the receptive field, {field.size[0]}×{field.size[1]} pixels, without "
+            f"padding; got {source.shape[1]}×{source.shape[2]}"
+        )
+    target = resolve_device(device)
+    observer = copy.deepcopy(observer).to(target).eval()
+    sums = squares = 0.0
+    with bar(total=n, desc="averaging gradients", unit=" images", unit_scale=True) as progress:
+        for start in range(0, n, BLOCK):
+            for x in source.block(start // BLOCK).stimuli[: n - start].split(CHUNK):
+                x = x.to(target, copy=True).requires_grad_()
+                responses = observer(x).flatten(1).sum(0)
+                each = [torch.autograd.grad(unit, x, retain_graph=True)[0].double() for unit in responses]
+                sums = sums + torch.stack([gradient.sum(0) for gradient in each]).cpu().numpy()
+                squares = squares + torch.stack([gradient.square().sum(0) for gradient in each]).cpu().numpy()
+                progress.update(len(x))
+    mean = sums / n
+    return mean, np.sqrt((squares / n - mean**2).clip(min=0) / (n - 1))
+
+
+def images_for_cosine(value: np.ndarray, error: np.ndarray, n: int, cosine: float = 0.9) -> np.ndarray:
+    """Images after which estimates (m, …) have this expected cosine to the truth, (m,), if n images gave `error`.
+
+    Errors fall as 1/√n, and the expected squared cosine is |truth|² / (|truth|² + |error|²). NaN where the estimate is
+    no larger than its error, or masked.
+    """
+    value, error = (np.ma.filled(np.ma.asarray(each, float), np.nan).reshape(len(each), -1) for each in (value, error))
+    noise = (error**2).sum(1)
+    signal = (value**2).sum(1) - noise
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = n * noise / signal * cosine**2 / (1 - cosine**2)
+    return np.where(signal > 0, needed, np.nan)

@@ -1,0 +1,147 @@
+"""The data sets, as float32 tensors in [0, 1], training and test images scaled alike."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wna_utils.data.fetch import ensure_files
+from wna_utils.support.checks import one_of
+
+DIGITS = tuple("0123456789")
+CLASSES = {
+    "mnist": DIGITS,
+    "digits": DIGITS,
+    "colour_digits": DIGITS,
+    "fashion_mnist": (
+        "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
+    ),
+    "cifar10": ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}  # fmt: skip
+NAMES = tuple(CLASSES)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (n, c, h, w) float32 in [0, 1] with labels (n,) int64 that index `classes`."""
+
+    name: str
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    classes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (c, h, w) of one image."""
+        return tuple(self.x_train.shape[1:])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the training set: what a network trained on it depends on."""
+        digest = hashlib.sha256(repr((self.shape, self.classes)).encode())
+        for tensor in (self.x_train, self.y_train):
+            digest.update(tensor.contiguous().numpy())
+        return digest.hexdigest()
+
+    def only(self, *classes: str) -> "Dataset":
+        """The images of these classes alone, relabelled 0, 1, … in the order given.
+
+        A class is named, or numbered in its place among `classes`: "1" is the 1 of digits and the trouser of garments.
+        Raises `ValueError` for a class that is neither.
+        """
+        numbered = {str(k): name for k, name in enumerate(self.classes)}
+        classes = tuple(numbered.get(name, name) for name in classes)
+        for name in classes:
+            one_of("class", name, self.classes)
+        labels = torch.tensor([self.classes.index(name) for name in classes])
+
+        def subset(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            kept = torch.isin(y, labels)
+            return x[kept], (y[kept, None] == labels).long().argmax(1)
+
+        (x_train, y_train), (x_test, y_test) = subset(self.x_train, self.y_train), subset(self.x_test, self.y_test)
+        name = f"{self.name} {' or '.join(classes)}"
+        return replace(self, name=name, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, classes=classes)
+
+    def part(self, n: int) -> "Dataset":
+        """The data set with its first `n` training images alone."""
+        return replace(self, name=f"{self.name} {n}", x_train=self.x_train[:n], y_train=self.y_train[:n])
+
+    def class_means(self) -> Tensor:
+        """Mean training image of each class, (K, c, h, w)."""
+        return torch.stack([self.x_train[self.y_train == k].mean(0) for k in range(len(self.classes))])
+
+    def class_rms(self) -> Tensor:
+        """Root mean square training image of each class, (K, c, h, w): the original's "mean images" of CIFAR-10."""
+        squares = [self.x_train[self.y_train == k].square().mean(0) for k in range(len(self.classes))]
+        return torch.stack(squares).sqrt()
+
+
+def load(name: str) -> Dataset:
+    """The data set `name`: "mnist", "fashion_mnist", "cifar10", "digits" or "colour_digits".
+
+    Files are fetched on first use and checked on every use (see `fetch`). "digits" comes with
+    scikit-learn and needs no download: its 8×8 images are enlarged to 28×28. "colour_digits" are a third of them in
+    random colours, 32×32, a stand-in for CIFAR-10 where a download would be too much.
+
+    Raises `ValueError` for another name and `fetch.DataUnavailable` if the files cannot be had.
+    """
+    one_of("dataset", name, NAMES)
+    if name == "digits":
+        tensors = _read_digits(28)
+    elif name == "colour_digits":
+        tensors = _coloured(*(each[::3] for each in _read_digits(32)))
+    elif name == "cifar10":
+        tensors = _read_cifar10(ensure_files(name))
+    else:
+        tensors = _read_idx(ensure_files(name))
+    return Dataset(name, *tensors, classes=CLASSES[name])
+
+
+def _read_idx(folder: Path) -> tuple[Tensor, ...]:
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    tensors = []
+    for part in ("train", "t10k"):
+        images = read_image_file(str(folder / f"{part}-images-idx3-ubyte"))
+        labels = read_label_file(str(folder / f"{part}-labels-idx1-ubyte"))
+        tensors += [images[:, None].float().div_(255), labels]
+    return tuple(tensors)
+
+
+def _read_cifar10(folder: Path) -> tuple[Tensor, ...]:
+    """Records of one label byte and 3072 pixel bytes, red plane first."""
+
+    def read(*names: str) -> tuple[Tensor, Tensor]:
+        records = np.concatenate([np.fromfile(folder / name, np.uint8).reshape(-1, 3073) for name in names])
+        images = torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32))
+        return images.float().div_(255), torch.from_numpy(records[:, 0]).long()
+
+    return *read(*(f"data_batch_{i}.bin" for i in range(1, 6))), *read("test_batch.bin")
+
+
+def _read_digits(side: int) -> tuple[Tensor, ...]:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    small = torch.from_numpy(images.reshape(-1, 1, 8, 8) / 16).float()
+    large = torch.nn.functional.interpolate(small, size=(side, side), mode="bilinear")
+    split = train_test_split(large.numpy(), labels, test_size=0.2, stratify=labels, random_state=0)
+    x_train, x_test, y_train, y_test = map(torch.from_numpy, split)
+    return x_train, y_train, x_test, y_test
+
+
+def _coloured(x_train: Tensor, y_train: Tensor, x_test: Tensor, y_test: Tensor) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+
+    def paint(images: Tensor) -> Tensor:
+        return images * torch.rand(len(images), 3, 1, 1, generator=generator)
+
+    return paint(x_train), y_train, paint(x_test), y_test

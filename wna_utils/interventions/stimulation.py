@@ -1,0 +1,113 @@
+"""Microstimulation: biases of a layer raised or lowered by how much a class activates its maps (§3.4, Eq. 6)."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wna_utils.networks.layers import names, split
+from wna_utils.stimuli.white import BLOCK, WhiteNoise
+from wna_utils.support.checks import at_least, one_of
+
+RULES = ("paper", "code")
+SIGNS = {"increase": 1.0, "decrease": -1.0}
+SCALES = {"conv1": 0.1, "conv2": 1.0, "fc1": 0.01}  # λ of Eq. 6
+
+
+@torch.inference_mode()
+def mean_activation(network: nn.Sequential, layer: str, images: Tensor) -> Tensor:
+    """Activation of a layer's maps, after the nonlinearity and before pooling, averaged over images: (m, h', w').
+
+    A dense layer has one neuron per map, (m, 1, 1). Raises `ValueError` for an unknown layer or no images.
+    """
+    at_least("the number of images", len(images), 1)
+    before, _ = split(network, layer)
+    total = sum(before(batch).sum(0) for batch in images.split(500))
+    return (total / len(images)).reshape(len(total), *(total.shape[1:] or (1, 1)))
+
+
+def bias_change(activation: Tensor, layer: str, k: float = 1.0, rule: str = "paper", sign: str = "increase") -> Tensor:
+    """What is added to the bias of each map, (m,), given the maps' activation (m, h', w').
+
+    "paper", Eq. 6 as written: λ·k times the sum over a map's neurons divided by their maximum, so that in a dense layer
+    each active neuron gets λ·k. "code", as the authors' notebook does it: the mean over a map's neurons, divided by the
+    largest such mean of the layer, or in a dense layer not divided at all. A silent map gets nothing. Raises
+    `ValueError` for an unknown rule, sign, or layer without a λ, or k below 0.
+    """
+    one_of("rule", rule, RULES)
+    one_of("sign", sign, SIGNS)
+    one_of("layer", layer, SCALES)
+    at_least("k", k, 0)
+    neurons = activation.flatten(1)
+    if rule == "paper":
+        maximum = neurons.amax(1)
+        amount = torch.where(maximum > 0, neurons.sum(1) / maximum.clamp(min=1e-30), 0)
+    elif neurons.shape[1] == 1:
+        amount = neurons[:, 0]
+    else:
+        amount = neurons.mean(1) / neurons.mean(1).max().clamp(min=1e-30)
+    return SIGNS[sign] * SCALES[layer] * k * amount
+
+
+def to_other_maps(change: Tensor, seed: int) -> Tensor:
+    """The control: the same changes of bias (m,), given to the layer's maps in a random order."""
+    return change[torch.randperm(len(change), generator=torch.Generator().manual_seed(seed))]
+
+
+def stimulated(network: nn.Sequential, layer: str, change: Tensor) -> nn.Sequential:
+    """A copy of the network with `change` (m,) added to the biases of `layer`."""
+    one_of("layer", layer, names(network))
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        getattr(other, layer).bias += change
+    return other
+
+
+@torch.inference_mode()
+def responses(network: nn.Sequential, layer: str, stimuli: Tensor, changes: Sequence[Tensor]) -> Tensor:
+    """What `stimulated` networks call stimuli (n, c, h, w), for each of the changes of bias, (len(changes), n).
+
+    Only what follows the layer is computed anew for each change; the network itself is left alone.
+    """
+    one_of("layer", layer, names(network))
+    at = [name for name, _ in network.named_children()].index(layer) + 1
+    before, after = network[:at], network[at:]
+    called = []
+    for batch in stimuli.split(500):
+        driven = before(batch)
+        shape = (-1, *[1] * (driven.ndim - 2))
+        called.append(torch.stack([after(driven + change.view(shape)).argmax(1) for change in changes]))
+    return torch.cat(called, 1)
+
+
+def noise_for(levels: Sequence[float], n: int, noise: WhiteNoise) -> Tensor:
+    """Noise to mix n images with at each level, (len(levels), n, c, h, w): fresh at every level.
+
+    Raises `ValueError` for more images than a block of noise has.
+    """
+    if n > BLOCK:
+        raise ValueError(f"at most {BLOCK:,} images can be mixed with a block of noise; got {n:,}")
+    return torch.stack([noise.block(i).noise[:n] for i in range(len(levels))])
+
+
+def psychometric(
+    network: nn.Sequential,
+    layer: str,
+    images: Tensor,
+    target: int,
+    levels: Sequence[float],
+    changes: Sequence[Tensor],
+    noise: Tensor,
+) -> Tensor:
+    """How many of n images, mixed with noise, are called `target`, (len(changes), len(levels)) int64.
+
+    At level w the stimulus is w·image + (1 − w)·noise (Eq. 3); noise as from `noise_for`, at least n images of it at
+    each level, the same for all changes. Raises `ValueError` for an unknown class.
+    """
+    one_of("target", target, range(network[-1].out_features))
+    counts = []
+    for level, block in zip(levels, noise, strict=True):
+        stimuli = level * images + (1 - level) * block[: len(images)]
+        counts.append((responses(network, layer, stimuli, changes) == target).sum(1))
+    return torch.stack(counts, 1)

@@ -1,0 +1,212 @@
+"""Training networks, once: `trained` fits one or takes it from the cache."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
+
+from wna_utils.data import datasets as data
+from wna_utils.networks import architectures as models
+from wna_utils.support.checks import at_least, one_of, positive
+from wna_utils.support.devices import autocast, resolve_device
+from wna_utils.support.fingerprint import code_digest, digest, model_digest
+from wna_utils.support.paths import cache_dir, replacing, require_writable
+from wna_utils.support.progress import bar
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+SCHEDULES = ("constant", "one_cycle")
+SHIFT = 4  # pixels
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: on logits with cross-entropy (a generator on its own loss), the last epoch kept.
+
+    The defaults are the original's for the MNIST CNN. No epoch is chosen by its test accuracy. With the "one_cycle"
+    schedule, the rate climbs to `learning_rate` and falls to zero; `augment` flips and shifts the images at random.
+    """
+
+    epochs: int = 15
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    optimizer: str = "adam"
+    precision: str = "bf16"  # float32 where the hardware lacks it
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    augment: bool = False
+
+    def __post_init__(self):
+        at_least("epochs", self.epochs, 1)
+        at_least("batch_size", self.batch_size, 1)
+        positive("learning_rate", self.learning_rate)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
+
+
+RECIPES = {  # the original's, as far as it says
+    "cnn": Recipe(),
+    "binary_cnn": Recipe(),
+    "mlp": Recipe(),
+    "logistic": Recipe(precision="float32"),
+    "rnn": Recipe(optimizer="sgd", learning_rate=0.01, batch_size=100, epochs=17, precision="float32"),
+    "cnn_tanh": Recipe(epochs=1, learning_rate=4e-3, batch_size=64, schedule="one_cycle"),
+    "cifar_cnn": Recipe(epochs=5, learning_rate=2e-3, schedule="one_cycle", augment=True),
+    "cifar_cnn_tanh": Recipe(epochs=5, learning_rate=2e-3, schedule="one_cycle", augment=True),
+    "autoencoder": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
+    "vae": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
+}
+CHANGES = {  # where a profile trains less, so that two cores build the book in about an hour
+    "book": {
+        "cnn": {"epochs": 5},
+        "binary_cnn": {"epochs": 6},
+        "cifar_cnn": {"epochs": 1, "augment": False},
+        "cifar_cnn_tanh": {"epochs": 1, "batch_size": 64, "augment": False},
+    },
+    "draft": {
+        "cnn": {"epochs": 2},
+        "binary_cnn": {"epochs": 3},
+        "mlp": {"epochs": 3},
+        "rnn": {"epochs": 2},
+        "cifar_cnn": {"epochs": 1, "augment": False},
+        "cifar_cnn_tanh": {"epochs": 1, "batch_size": 64, "augment": False},
+    },
+    "smoke": {name: {"epochs": 2} for name in ("cnn", "binary_cnn", "mlp", "rnn")}
+    | {name: {"epochs": 1, "augment": False} for name in ("cifar_cnn", "cifar_cnn_tanh")},
+}
+
+
+def recipe_of(model: str, profile: str = "book") -> Recipe:
+    """How the network `model` is trained in a profile; only the "paper" profile trains as long as the original."""
+    one_of("model", model, models.MODELS)
+    name = model.removesuffix("_softmax")  # another loss, but trained in the same way
+    return replace(RECIPES[name], **CHANGES.get(profile, {}).get(name, {}))
+
+
+def trained(
+    model: str,
+    dataset: str | data.Dataset,
+    seed: int = 0,
+    *,
+    recipe: Recipe | None = None,
+    profile: str = "book",
+    epoch: int | None = None,
+    start: nn.Module | None = None,
+    device: str = "auto",
+) -> nn.Module:
+    """The network `model` trained on `dataset` from `seed`, in eval mode, on the CPU.
+
+    It comes from the cache if the same recipe, data and architecture were trained before; otherwise it is
+    trained with a progress bar. `recipe` defaults to the `profile`'s own (`recipe_of`); `epoch` asks for the
+    network as it was after that many epochs. With `start`, training goes on from this network's weights.
+
+    Raises `ValueError` for an unknown model, data set or device, a negative seed, or an epoch beyond the recipe's, and
+    `OSError`, before any work, if the cache folder cannot be written to.
+    """
+    one_of("model", model, models.MODELS)
+    at_least("seed", seed, 0)
+    recipe = recipe or recipe_of(model, profile)
+    epoch = recipe.epochs if epoch is None else epoch
+    one_of("epoch", epoch, range(1, recipe.epochs + 1))
+    target = resolve_device(device)
+    if isinstance(dataset, str):
+        dataset = data.load(dataset)
+
+    network = copy.deepcopy(start) if start else models.build(model, dataset.shape, len(dataset.classes), seed)
+    code = code_digest(models.MODELS[model], models.build, fit, _loss, augmented, *_own_classes(network))
+    before = [model_digest(start)] if start else []
+    key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
+    folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
+    path = folder / f"epoch{epoch:02}.safetensors"
+    if not _load(network, path):
+        require_writable(path)
+        label = f"training {model} on {dataset.name}, seed {seed}"
+        for done, state in enumerate(fit(network, dataset, recipe, seed, target, label), start=1):
+            with replacing(folder / f"epoch{done:02}.safetensors") as temporary:
+                temporary.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
+        _load(network, path)
+    return network.eval()
+
+
+def _own_classes(network: nn.Module) -> list[type]:
+    """The network's class and what it inherits, as far as they are this package's."""
+    return [each for each in type(network).__mro__ if each.__module__ == models.__name__]
+
+
+def _load(network: nn.Module, path: Path) -> bool:
+    """Load the weights at `path` into the network; False if there are none to read."""
+    if not path.exists():
+        return False
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError):
+        return False  # damaged on disk: train it again
+    return True
+
+
+def fit(
+    network: nn.Module, dataset: data.Dataset, recipe: Recipe, seed: int, device: torch.device, label: str = "training"
+) -> Iterator[dict[str, Tensor]]:
+    """Train a copy of the network; yields its weights after every epoch.
+
+    Everything random in an epoch follows from `seed` and its number alone; torch's global generator is left alone.
+    """
+    network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    optimizer = OPTIMIZERS[recipe.optimizer](network.parameters(), lr=rate, weight_decay=decay, fused=True)
+    x, y = dataset.x_train.to(device), dataset.y_train.to(device)
+    starts = range(0, len(x), recipe.batch_size)
+    steps = recipe.epochs * len(starts)
+    schedule = OneCycleLR(optimizer, rate, total_steps=steps) if recipe.schedule == "one_cycle" else None
+    with bar(total=steps, desc=label, unit="batch") as progress:
+        for epoch in range(recipe.epochs):
+            with torch.random.fork_rng():
+                torch.manual_seed(1_000_003 * seed + epoch)
+                order = torch.randperm(len(x))
+                for start in starts:
+                    batch = order[start : start + recipe.batch_size].to(device)
+                    images = augmented(x[batch]) if recipe.augment else x[batch]
+                    with autocast(device, recipe.precision):
+                        loss = _loss(network, images, y[batch])
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    if schedule:
+                        schedule.step()
+                    progress.update()
+            yield {name: value.cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    if isinstance(network, models.Generator):
+        return network.loss(images)
+    return nn.functional.cross_entropy(network(images), labels)
+
+
+def augmented(images: Tensor) -> Tensor:
+    """The images (b, c, h, w), each mirrored with probability ½ and shifted by up to 4 pixels, black moving in."""
+    b, _, h, w = images.shape
+    mirrored = torch.rand(b, 1, 1, 1, device=images.device) < 0.5
+    images = nn.functional.pad(torch.where(mirrored, images.flip(3), images), [SHIFT] * 4)
+    down, right = torch.randint(2 * SHIFT + 1, (2, b, 1), device=images.device)
+    rows = down + torch.arange(h, device=images.device)  # (b, h)
+    columns = right + torch.arange(w, device=images.device)
+    each = torch.arange(b, device=images.device)[:, None, None]
+    return images.movedim(1, 3)[each, rows[:, :, None], columns[:, None]].movedim(3, 1)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, images: Tensor, batch_size: int = 500, precision: str = "float32") -> Tensor:
+    """Class (n,) that the network gives each image (n, c, h, w), on the images' device."""
+    with autocast(images.device, precision):
+        return torch.cat([network(batch).argmax(1) for batch in images.split(batch_size)])
+
+
+def accuracy(network: nn.Module, dataset: data.Dataset) -> float:
+    """Share of the test images that the network classifies correctly."""
+    return (predict(network, dataset.x_test) == dataset.y_test).float().mean().item()

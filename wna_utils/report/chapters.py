@@ -1,0 +1,127 @@
+"""Executing the notebooks into chapters of the book, only where something they depend on has changed."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+
+from wna_utils.data.fetch import FILES
+from wna_utils.report.provenance import commit, device_in_words, versions
+from wna_utils.support import paths
+
+
+class ChapterFailed(RuntimeError):
+    """A notebook did not run to its end."""
+
+
+def notebooks() -> list[Path]:
+    """The notebooks of the book, in order."""
+    return sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+def execute(
+    notebook: Path, chapter: Path, parameters: dict[str, Any], *, force: bool = False, failed: Path | None = None
+) -> Path:
+    """Run a notebook through papermill into the file `chapter`, unless what is there was made from the same things.
+
+    The result replaces the old chapter only when it is complete (see `problems`); one that failed is left in the
+    folder `failed` (`_build/failed/`). Raises `ChapterFailed`, with the notebook's own error, otherwise.
+    """
+    made_from = stamp(notebook, parameters)
+    if not force and chapter.exists():
+        existing = nbformat.read(chapter, as_version=4)
+        if existing.metadata.get("wna", {}).get("stamp") == made_from and not problems(existing):
+            return chapter
+    os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
+    with TemporaryDirectory() as own:
+        attempt = Path(own) / notebook.name
+        try:
+            _attempt(notebook, attempt, parameters)
+        except ChapterFailed as error:
+            kept = (failed or paths.ROOT / "_build" / "failed") / chapter.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(attempt, kept)
+            raise ChapterFailed(f"{error} (all of it is in {kept})") from None
+        executed = nbformat.read(attempt, as_version=4)
+    device = device_in_words(parameters.get("device", "auto"))
+    executed.metadata["wna"] = {
+        "stamp": made_from,
+        "profile": parameters.get("profile", "book"),
+        "commit": commit(),
+        "device": device,
+        "versions": versions(),
+    }
+    with paths.replacing(chapter) as temporary:
+        nbformat.write(executed, temporary)
+    return chapter
+
+
+def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
+    """Run the notebook into the file `attempt`; raises `ChapterFailed` if it fails or is not complete."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    try:
+        papermill.execute_notebook(
+            notebook,
+            attempt,
+            parameters,
+            cwd=paths.ROOT,
+            kernel_name="python3",
+            progress_bar=sys.stderr.isatty(),
+            request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
+        )
+    except papermill.PapermillExecutionError as error:
+        raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue}") from None
+    except DeadKernelError:
+        raise ChapterFailed(f"{notebook.name}: its Python died, perhaps for lack of memory; run it again") from None
+    if found := problems(nbformat.read(attempt, as_version=4)):
+        raise ChapterFailed(f"{notebook.name}: {'; '.join(found)}")
+
+
+def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
+    """Hash of all that an executed notebook depends on.
+
+    That is its source, its parameters, sizes, claims, code, data, records, and the notebooks that it names to run them.
+    """
+    digest = hashlib.sha256(json.dumps([parameters, FILES], sort_keys=True).encode())
+    cells = nbformat.read(notebook, as_version=4).cells
+    source = json.dumps([[cell.cell_type, cell.source, cell.metadata] for cell in cells])
+    digest.update(source.encode())
+    book = paths.ROOT / "book"
+    files = [paths.NOTEBOOKS / "profiles" / "sizes.yaml", book / "claims.yml"]
+    files += [*sorted((paths.ROOT / "wna_utils").rglob("*.py")), *sorted((book / "recorded").glob("*.safetensors"))]
+    files += [other for other in notebooks() if other.name in source]
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def problems(executed: nbformat.NotebookNode) -> list[str]:
+    """Why an executed notebook must not be published; empty if it may.
+
+    The book builds without a word from notebooks that failed, were killed half-way, or show warnings.
+    """
+    found = []
+    run = executed.metadata.get("papermill", {})
+    if run.get("exception"):
+        found.append("it ended with an exception")
+    if not run.get("end_time"):
+        found.append("it was not run to the end")
+    code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
+    if any(cell.execution_count is None for cell in code):
+        found.append("it has cells that were not executed")
+    outputs = [output for cell in code for output in cell.outputs]
+    if any(output.output_type == "error" for output in outputs):
+        found.append("a cell shows an error")
+    stderr = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
+    if stderr:
+        found.append(f"a cell printed to standard error: {stderr[0].strip().splitlines()[-1]}")
+    return found

@@ -1,0 +1,152 @@
+"""The ledger of claims: what the paper says, what a notebook measured, and the verdict of a rule fixed beforehand."""
+
+import json
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import nbformat
+import yaml
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from wna_utils.analysis.statistics import Estimate
+from wna_utils.report.params import running_profile
+from wna_utils.report.profiles import JUDGED
+from wna_utils.support.checks import one_of
+from wna_utils.support.paths import ROOT
+
+LEDGER = ROOT / "book" / "claims.yml"
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable"
+NOT_JUDGED = "not judged"  # by sizes that are for trying things out
+METRICS = {"book": "metric: ", "paper": "metric at the paper's scale: "}  # what glued estimates are called
+Range = tuple[float | None, float | None]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Strict):
+    """Closed ranges that decide about an estimate's value, or about one end of its interval."""
+
+    use: Literal["value", "low", "high"] = "value"
+    reproduced: Range
+    partly: Range
+
+    def verdict(self, estimate: Estimate) -> str:
+        value = getattr(estimate, self.use)
+        if math.isnan(value):
+            return NOT_TESTABLE
+        for verdict, (low, high) in ((REPRODUCED, self.reproduced), (PARTLY, self.partly)):
+            if (low is None or value >= low) and (high is None or value <= high):
+                return verdict
+        return NOT_REPRODUCED
+
+
+class Claim(_Strict):
+    """One claim of the paper or of a replication; see the head of `book/claims.yml`."""
+
+    id: str
+    section: str
+    where: str
+    statement: str
+    paper: str
+    southampton: str = "–"
+    unit: Literal["percent", "number", "count"]
+    figure: str | None = None
+    rule: Rule | None = None
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _decidable(self):
+        if (self.rule is None) == (self.reason is None):
+            raise ValueError(f"claim {self.id} needs either a rule or a reason why it cannot be tested")
+        if self.rule and not self.figure:
+            raise ValueError(f"claim {self.id} needs the label of the figure that shows it")
+        return self
+
+
+@cache
+def ledger(path: Path = LEDGER) -> dict[str, Claim]:
+    """All claims by id; raises `ValueError` if one is malformed or an id stands twice."""
+    claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
+    by_id = {claim.id: claim for claim in claims}
+    if len(by_id) < len(claims):
+        raise ValueError(f"{path.name} has the same id twice")
+    return by_id
+
+
+class Printed(str):
+    """Text that prints without quotes, also where a page shows an object's representation."""
+
+    __repr__ = str.__str__
+
+
+def record(claim_id: str, estimate: Estimate, scale: str = "book") -> None:
+    """Record an estimate under its claim, for the scorecard and for the prose of the page.
+
+    Glues the estimate in words as `{claim_id}` and its verdict as `{claim_id}_verdict`; in a profile whose numbers are
+    no results, that is "not judged". With `scale` "paper" the
+    estimate stands beside the verdict in the scorecard and does not decide it. Raises `KeyError` for an id that the
+    ledger lacks, `ValueError` for another scale.
+    """
+    from myst_nb import glue
+
+    one_of("scale", scale, METRICS)
+    claim = ledger()[claim_id]
+    glue(claim_id, in_words(estimate, claim.unit), display=False)
+    verdict = claim.rule.verdict(estimate) if claim.rule else NOT_TESTABLE
+    if running_profile() not in JUDGED:
+        verdict = NOT_JUDGED
+    glue(f"{claim_id}_verdict", Printed(verdict), display=False)
+    glue(f"{METRICS[scale]}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
+
+
+def say(key: str, value: Estimate | float | str, unit: str = "number") -> None:
+    """Glue a number that is not a claim's, in words, under `key`, so that prose never types it.
+
+    Raises `ValueError` for a bare "1,234": the page would show it as a Python tuple, (1, 234).
+    """
+    from myst_nb import glue
+
+    if isinstance(value, Estimate):
+        value = in_words(value, unit)
+    text = value if isinstance(value, str) else _number(value, unit)
+    if re.fullmatch(r"[\d,]*,\d+", text):
+        raise ValueError(f"{key} is the bare number {text}: say what is counted, too")
+    glue(key, Printed(text), display=False)
+
+
+def in_words(estimate: Estimate, unit: str) -> Printed:
+    """An estimate as text: value, interval and n."""
+    if math.isnan(estimate.value):
+        return Printed("no samples")
+    size = abs(estimate.value)
+    decimals = 0 if size in (0, 1) else 1 if 0.01 <= size <= 0.985 else 2
+    value, low, high = (_number(each, unit, decimals) for each in (estimate.value, estimate.low, estimate.high))
+    interval = "" if math.isnan(estimate.low) else f"95 % CI {low.removesuffix(' %')} to {high}; "
+    of = "network" if (estimate.n, estimate.of) == (1, "networks") else estimate.of
+    return Printed(f"{value} ({interval}n = {estimate.n:,} {of})".replace("-", "−"))
+
+
+def _number(value: float, unit: str, decimals: int = 1) -> str:
+    if unit == "count":
+        return f"{value:,.0f}"
+    if unit == "percent":
+        too_small_to_round = 0 < abs(value) < 0.00005
+        return f"{100 * value:.1g} %" if too_small_to_round else f"{100 * value:.{decimals}f} %"
+    return f"{value:.2f}"
+
+
+def recorded(notebook: nbformat.NotebookNode, scale: str = "book") -> dict[str, Estimate]:
+    """The estimates that an executed notebook recorded at this scale, by claim id."""
+    found, prefix = {}, METRICS[scale]
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name", "")
+            if name.startswith(prefix):
+                text = next(iter(output["data"].values()))
+                found[name.removeprefix(prefix)] = Estimate(**json.loads(text))
+    return found

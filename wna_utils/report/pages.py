@@ -1,0 +1,140 @@
+"""What pages include that is made from the executed chapters: scorecard, its summary, status of the build, cover."""
+
+import base64
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from wna_utils.analysis.statistics import Estimate
+from wna_utils.report import claims
+from wna_utils.report.claims import NOT_JUDGED, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
+from wna_utils.report.profiles import JUDGED, notice
+from wna_utils.support import paths
+
+BADGES = {
+    REPRODUCED: "success",
+    PARTLY: "warning",
+    NOT_REPRODUCED: "danger",
+    NOT_TESTABLE: "light",
+    NOT_JUDGED: "light",
+}
+
+
+def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
+    """Write `scorecard.md`, the table of all claims, and `summary.md`, that of verdicts by section.
+
+    Where a chapter has sizes for trying things out, nothing is judged. Returns what no chapter recorded, though it has
+    a rule.
+    """
+    ours, at_paper_scale, judged = {}, {}, True
+    for chapter in chapters:
+        notebook = nbformat.read(chapter, as_version=4)
+        judged &= _profile(notebook) in JUDGED
+        ours |= claims.recorded(notebook)
+        at_paper_scale |= claims.recorded(notebook, "paper")
+    ledger = claims.ledger()
+    verdicts = {claim.id: _verdict(claim, ours.get(claim.id), judged) for claim in ledger.values()}
+    rows = [
+        _row(claim, verdicts[claim.id], ours.get(claim.id), at_paper_scale.get(claim.id)) for claim in ledger.values()
+    ]
+    head = "* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - At the paper's scale\n  - Verdict\n"
+    options = ":header-rows: 1\n:class: scorecard\n:widths: 8 30 12 12 18 12 8\n"
+    _write(folder / "scorecard.md", f":::{{list-table}}\n{options}\n{head}{''.join(rows)}:::\n")
+
+    sections = dict.fromkeys(claim.section for claim in ledger.values())
+    counted = Counter((claim.section, verdicts[claim.id]) for claim in ledger.values())
+    table = pd.DataFrame(
+        {
+            verdict: [counted[section, verdict] for section in sections]
+            for verdict in BADGES
+            if verdict in verdicts.values()
+        },
+        index=[_section(section) for section in sections],
+    )
+    total = ", ".join(f"**{n}** {verdict}" for verdict, n in table.sum().items() if n)
+    _write(
+        folder / "summary.md", f"Of {len(ledger)} claims: {total}.\n\n{_markdown(table.reset_index(names='section'))}\n"
+    )
+    return [
+        f"no notebook records the claim {claim.id}" for claim in ledger.values() if claim.rule and claim.id not in ours
+    ]
+
+
+def _profile(chapter: nbformat.NotebookNode) -> str:
+    return chapter.metadata.get("wna", {}).get("profile", "book")
+
+
+def _verdict(claim: Claim, estimate: Estimate | None, judged: bool) -> str:
+    if not (claim.rule and estimate):
+        return NOT_TESTABLE
+    return claim.rule.verdict(estimate) if judged else NOT_JUDGED
+
+
+def write_notice(chapters: list[Path], folder: Path) -> None:
+    """Write `notice.txt`, the text of a banner for every page: empty if all chapters show results."""
+    profiles = [_profile(nbformat.read(chapter, as_version=4)) for chapter in chapters]
+    _write(folder / "notice.txt", next((text for text in map(notice, profiles) if text), ""))
+
+
+def _row(claim: Claim, verdict: str, ours: Estimate | None, at_paper_scale: Estimate | None) -> str:
+    where = claim.where.replace("*", r"\*")
+    shown = f"; here {{numref}}`{claim.figure}`" if claim.figure else ""
+    cells = (
+        _section(claim.section),
+        f"{claim.statement}\n\n    {where}{shown}",
+        claim.paper,
+        claim.southampton,
+        claims.in_words(ours, claim.unit) if ours else claim.reason,
+        claims.in_words(at_paper_scale, claim.unit) if at_paper_scale else "–",
+        f"{{bdg-{BADGES[verdict]}}}`{verdict}`",
+    )
+    return "* - " + "\n  - ".join(map(str, cells)) + "\n"
+
+
+def _section(section: str) -> str:
+    return f"§{section}" if section[0].isdigit() else section
+
+
+def write_status(chapters: list[Path], folder: Path) -> None:
+    """Write `status.md`: when, where, by which commit and in what time each chapter was executed."""
+    rows = []
+    for chapter in chapters:
+        notebook = nbformat.read(chapter, as_version=4)
+        run, wna = notebook.metadata.papermill, notebook.metadata.wna
+        minutes, seconds = divmod(round(run.duration), 60)
+        rows.append(
+            {
+                "chapter": f"{{doc}}`{chapter.stem} <chapters/{chapter.stem}>`",
+                "executed (UTC)": run.end_time[:16].replace("T", " "),
+                "duration": f"{minutes} min {seconds} s",
+                "commit": wna.commit,
+                "device": wna.device,
+                "versions": wna.versions,
+            }
+        )
+    total = sum(nbformat.read(chapter, as_version=4).metadata.papermill.duration for chapter in chapters) / 60
+    _write(folder / "status.md", f"{_markdown(pd.DataFrame(rows))}\n\nAll chapters together: {total:.0f} minutes.\n")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = [table.columns, ["---"] * table.shape[1], *table.to_numpy()]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def write_cover(chapter: Path, figure: str, folder: Path) -> None:
+    """Write `cover.png`, the picture of the first page: the figure of this label, from an executed chapter."""
+    [cell] = [
+        cell
+        for cell in nbformat.read(chapter, as_version=4).cells
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == figure
+    ]
+    [picture] = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    with paths.replacing(folder / "cover.png") as temporary:
+        temporary.write_bytes(base64.b64decode(picture))
+
+
+def _write(target: Path, text: str) -> None:
+    with paths.replacing(target) as temporary:
+        temporary.write_text(text)

@@ -1,0 +1,56 @@
+"""Where a result comes from: the line at the foot of every chapter."""
+
+import platform
+import subprocess
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from wna_utils.report.profiles import JUDGED
+from wna_utils.support.devices import has_bf16, resolve_device
+from wna_utils.support.paths import ROOT
+
+_started = time.monotonic()
+
+
+def commit() -> str:
+    """Short hash of the checked-out commit, with a + if the tree differs from it; "unknown" outside a clone."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=8", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def versions() -> str:
+    """The versions that matter to a result."""
+    return f"Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def device_in_words(device: str) -> str:
+    """The device a run used, and whether it does bfloat16."""
+    resolved = resolve_device(device)
+    if resolved.type == "cuda":
+        return torch.cuda.get_device_name(resolved)
+    return f"{resolved.type} ({torch.get_num_threads()} threads, {'with' if has_bf16(resolved) else 'without'} bf16)"
+
+
+def provenance(parameters: Any) -> None:
+    """Display what made this page: profile, commit, time taken, device, versions and parameters."""
+    from IPython.display import Markdown, display
+
+    minutes, seconds = divmod(round(time.monotonic() - _started), 60)
+    values = asdict(parameters)
+    profile = values.pop("profile")
+    warning = "" if profile in JUDGED else " These are sizes for trying things out, **not results**."
+    display(
+        Markdown(
+            f"*Profile **{profile}**.{warning} Commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
+            f"in {minutes} min {seconds} s (less what the cache held) on {device_in_words(values['device'])}, "
+            f"{versions()}. "
+            f"Parameters: {', '.join(f'`{name}={value!r}`' for name, value in values.items())}.*"
+        )
+    )

@@ -1,0 +1,203 @@
+"""Records: results at the paper's own numbers of images, computed once, kept in `book/recorded/`, and checkable.
+
+A record is a network, rounded to half precision to be small, and the tally of all the noise that the rounded network
+was shown; beside the tally it keeps what every block of noise added to it, so that any block can be shown again.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from wna_utils.data import datasets as data
+from wna_utils.networks import architectures as models
+from wna_utils.networks import training
+from wna_utils.networks.layers import field_of, readout
+from wna_utils.observe.loop import observe
+from wna_utils.observe.spike_triggered_average import FieldTally, answer_shape
+from wna_utils.observe.tally import Tally
+from wna_utils.report.provenance import commit, device_in_words, versions
+from wna_utils.stimuli.white import BLOCK, Block, Source, WhiteNoise
+from wna_utils.support.checks import between, one_of
+from wna_utils.support.paths import ROOT, replacing
+
+FOLDER = ROOT / "book" / "recorded"
+SHAPES = {"cnn": (1, 28, 28), "cifar_cnn": (3, 32, 32)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a record holds: n images of "white" or "gabor" noise shown to a network, tallied by class or by unit."""
+
+    model: str
+    dataset: str
+    n: int
+    noise: str = "white"
+    layer: str = ""  # whose units' averages are tallied; none: images by class
+    precision: str = "float32"
+
+    @property
+    def network_file(self) -> Path:
+        return FOLDER / f"{self.model}-{self.dataset}.safetensors"
+
+    @property
+    def gabor_file(self) -> Path:
+        return FOLDER / f"wavelets-{self.dataset}.safetensors"
+
+
+PLANS = {
+    "mnist-white": Plan("cnn", "mnist", 10_000_000),
+    "fashion-white": Plan("cnn", "fashion_mnist", 10_000_000),
+    "cifar10-white": Plan("cifar_cnn", "cifar10", 1_000_000, precision="bf16"),
+    "mnist-gabor": Plan("cnn", "mnist", 1_000_000, noise="gabor"),
+    "mnist-conv1": Plan("cnn", "mnist", 1_000_000, layer="conv1"),
+    "mnist-conv2": Plan("cnn", "mnist", 1_000_000, layer="conv2"),
+}
+
+
+class Blockwise:
+    """A tally with, beside it, what each block added: images by class or responses by unit, (blocks, K) int64."""
+
+    def __init__(self, tally: Tally | FieldTally, blocks: int):
+        self.tally = tally
+        self.by_block = torch.zeros(blocks, len(self._smallest()), dtype=torch.int64)
+
+    def add(self, block: Block, scores: Tensor) -> None:
+        i, before = self.tally.n // BLOCK, self._smallest()
+        self.tally.add(block, scores)
+        self.by_block[i] += self._smallest() - before
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**self.tally.tensors(), "by_block": self.by_block}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        self.by_block = tensors["by_block"].clone()
+        self.tally.restore(tensors)
+
+    def _smallest(self) -> Tensor:
+        tensors = self.tally.tensors()
+        return tensors["counts"].clone() if "counts" in tensors else tensors["responses"].sum((0, 2, 3))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as read from its file: the network, the tally, what each block added, and how it was made."""
+
+    plan: Plan
+    network: nn.Module
+    tally: Tally | FieldTally
+    by_block: Tensor
+    made: dict[str, str]
+
+    def shown_again(self, block: int, device: str = "auto") -> Blockwise:
+        """The tally of block number `block` alone. Raises `ValueError` for a block that the record does not have."""
+        between("block", block, 0, len(self.by_block) - 1)
+        return _show(self.plan, self.network, BLOCK, start=block * BLOCK, device=device, cache=False)
+
+    def difference(self, block: int, shown_again: Blockwise) -> float:
+        """By how much a block shown again differs from what it had added to the record, as a share of that.
+
+        0 on hardware that computes alike; other hardware rounds otherwise and changes a few answers in a thousand.
+        """
+        again, added = shown_again.by_block[0], self.by_block[block]
+        return float((again - added).abs().sum() / added.abs().sum())
+
+
+def make(name: str, device: str = "auto") -> Path:
+    """Train the record's network as long as the original, show it the noise, and write the record.
+
+    A run that is cut off goes on where it was. Raises `ValueError` for an unknown record.
+    """
+    one_of("record", name, PLANS)
+    plan = PLANS[name]
+    made = {
+        "plan": json.dumps(asdict(plan)),
+        "commit": commit(),
+        "device": device_in_words(device),
+        "versions": versions(),
+    }
+    dataset = data.load(plan.dataset)
+    trained = training.trained(plan.model, dataset, profile="paper", device=device)
+    _write(plan.network_file, {key: _rounded(each) for key, each in trained.state_dict().items()})
+    if plan.noise == "gabor":
+        from wna_utils.stimuli.gabor import fit_gabor
+
+        _write(plan.gabor_file, {key: _rounded(each) for key, each in vars(fit_gabor(dataset)).items()})
+    network = _network(plan)
+    started = time.monotonic()
+    shown = _show(plan, network, plan.n, device=device, precision=plan.precision)
+    made |= {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "seconds": f"{time.monotonic() - started:.0f}",
+        "accuracy": f"{training.accuracy(network, dataset):.4f}",
+    }
+    path = FOLDER / f"{name}.safetensors"
+    _write(path, shown.tensors(), made)
+    return path
+
+
+def load(name: str) -> Record:
+    """The record of this name. Raises `ValueError` for one that is unknown, or whose file is missing or damaged."""
+    one_of("record", name, PLANS)
+    path = FOLDER / f"{name}.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            made, names = dict(file.metadata()), file.keys()
+            tensors = {key: file.get_tensor(key) for key in names}
+        plan = Plan(**json.loads(made.pop("plan")))
+        network = _network(plan)
+    except (OSError, SafetensorError) as error:
+        remedy = f"fetch it again with `git checkout {path}`, or make it with `python -m wna_utils record {name}`"
+        raise ValueError(f"the record {path} is missing or damaged: {remedy}") from error
+    shown = _empty(plan, network, plan.n)
+    shown.restore(tensors)
+    return Record(plan, network, shown.tally, shown.by_block, made)
+
+
+def _rounded(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def _write(path: Path, tensors: dict[str, Tensor], made: dict[str, str] | None = None) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(save({key: each.contiguous() for key, each in tensors.items()}, made))
+
+
+def _network(plan: Plan) -> nn.Module:
+    network = models.build(plan.model, SHAPES[plan.model], 10, seed=0)
+    network.load_state_dict(load_file(plan.network_file))
+    return network.eval()
+
+
+def _source(plan: Plan) -> Source:
+    if plan.noise == "white":
+        return WhiteNoise(SHAPES[plan.model])
+    from wna_utils.stimuli.gabor import GaborModel, GaborNoise
+
+    return GaborNoise(GaborModel(**{key: each.float() for key, each in load_file(plan.gabor_file).items()}))
+
+
+def _show(plan: Plan, network: nn.Module, n: int, **options) -> Blockwise:
+    """Show n images of the plan's noise to the network; `options` are those of `observe`."""
+    observer, source = _observer(plan, network), _source(plan)
+    return observe(
+        observer, source, n, answer_shape(observer, source), tally=lambda *_: _empty(plan, network, n), **options
+    )
+
+
+def _observer(plan: Plan, network: nn.Module) -> nn.Module:
+    return readout(network, plan.layer) if plan.layer else network
+
+
+def _empty(plan: Plan, network: nn.Module, n: int) -> Blockwise:
+    """An empty tally for n images."""
+    observer, shape = _observer(plan, network), SHAPES[plan.model]
+    answer = answer_shape(observer, WhiteNoise(shape))
+    tally = FieldTally(field_of(observer, shape), answer, shape) if plan.layer else Tally.empty(*answer, shape)
+    return Blockwise(tally, -(-n // BLOCK))

@@ -1,0 +1,173 @@
+"""Gabor–PCA noise: random mixtures of wavelets that vary like the images of a data set (the paper's Appendix)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from wna_utils.data.datasets import Dataset
+from wna_utils.stimuli.white import BLOCK, Block
+from wna_utils.support.checks import at_least, between, one_of, positive
+from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
+from wna_utils.support.paths import cache_dir, replacing
+from wna_utils.support.progress import bar
+
+CYCLES = {28: (2, 4, 10), 32: (2, 4, 7, 11)}  # per image, by its side in pixels
+COMPONENTS = {28: 250, 32: 600}  # principal components, for each channel
+ORIENTATIONS = (0, 45, 90, 135)  # degrees
+PHASES = (0, 90)  # degrees
+ONE_OCTAVE = 0.56  # standard deviation of the envelope, in wavelengths, for a bandwidth of one octave
+ASPECT = 0.5  # of the envelope, across to along the stripes
+RIDGE = 0.1
+
+
+def gabor_bank(side: int, width: float = ONE_OCTAVE) -> np.ndarray:
+    """Wavelets (m, side, side): 960 for images of 28×28 pixels, 1520 for 32×32.
+
+    At f cycles per image they sit on the centres of an f × f grid, in four orientations (of the wave) and two
+    phases, and are cut off at the borders of the image. `width` is the standard deviation of the envelope in
+    wavelengths, which the paper leaves open; the authors' code has 2/7.
+    Raises `ValueError` for another side or a width not above 0.
+    """
+    one_of("the side of the images", side, CYCLES)
+    positive("width", width)
+    y, x = np.mgrid[:side, :side] + 0.5  # centres of the pixels
+    return np.stack([
+        gabor(x - column, y - row, side / cycles, orientation, phase, width)
+        for cycles in CYCLES[side]
+        for row in (np.arange(cycles) + 0.5) * side / cycles
+        for column in (np.arange(cycles) + 0.5) * side / cycles
+        for orientation in np.deg2rad(ORIENTATIONS)
+        for phase in np.deg2rad(PHASES)
+    ])  # fmt: skip
+
+
+def gabor(
+    x: np.ndarray, y: np.ndarray, wavelength: float, orientation: float, phase: float, width: float
+) -> np.ndarray:
+    """A wavelet around x = y = 0: lengths in pixels, angles in radians, `width` of its envelope in wavelengths."""
+    across = x * np.cos(orientation) + y * np.sin(orientation)
+    along = y * np.cos(orientation) - x * np.sin(orientation)
+    envelope = np.exp(-(across**2 + (ASPECT * along) ** 2) / (2 * (width * wavelength) ** 2))
+    return envelope * np.cos(2 * np.pi * across / wavelength + phase)
+
+
+def wavelet_weights(images: Tensor, bank: Tensor) -> np.ndarray:
+    """Weights (n, m) with which the wavelets (m, h, w) add up to grey images (n, h, w), by ridge regression."""
+    from sklearn.linear_model import Ridge
+
+    pixels = images.flatten(1).numpy().T  # each image a target, each wavelet a regressor
+    return Ridge(RIDGE, fit_intercept=False).fit(bank.flatten(1).numpy().T, pixels).coef_
+
+
+@dataclass(frozen=True)
+class GaborModel:
+    """Principal components of a data set's wavelet weights, for each of c channels: what `GaborNoise` mixes.
+
+    The wavelets are the `bank` (m, h, w). `components` (c, k, m) mix them; their scores were observed from `low` to
+    `high` (c, k), and `mean` (c, m) are the mean weights. `explained` (c,) is the share of variance that the components
+    explain, `error` (c,) the length of what the wavelets miss of an image over the length of the image, on average.
+    """
+
+    bank: Tensor
+    components: Tensor
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    explained: Tensor
+    error: Tensor
+
+    def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, c, h, w) as sums of all the wavelets, and as the principal components alone show them."""
+        flat = self.bank.flatten(1)
+        by_wavelets, by_components = [], []
+        for channel, components, mean in zip(images.unbind(1), self.components, self.mean, strict=True):
+            weights = torch.from_numpy(wavelet_weights(channel, self.bank))
+            by_wavelets.append(weights @ flat)
+            by_components.append(((weights - mean) @ components.T @ components + mean) @ flat)
+        return torch.stack(by_wavelets, 1).view(images.shape), torch.stack(by_components, 1).view(images.shape)
+
+
+def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ONE_OCTAVE) -> GaborModel:
+    """The `GaborModel` of a data set's training images, from the cache if it was fitted before.
+
+    `components` defaults to the paper's 250 (28×28) or 600 (32×32). Raises `ValueError` for images of another size, or
+    a number of components that there cannot be.
+    """
+    side = dataset.shape[-1]
+    bank = torch.from_numpy(gabor_bank(side, width)).float()
+    most = min(len(bank), len(dataset.x_train))  # as many components as there can be
+    components = min(COMPONENTS[side], most) if components is None else components
+    between("components", components, 1, most)
+    key = digest(
+        dataset.fingerprint, components, tensor_digest(bank), RIDGE, code_digest(wavelet_weights, _fit_channel)
+    )
+    path = cache_dir() / "generators" / f"gabor-{dataset.name}-{key}.safetensors"
+    try:
+        return GaborModel(**load_file(path))
+    except (FileNotFoundError, SafetensorError):
+        pass
+    images = dataset.x_train.unbind(1)
+    with bar(images, desc=f"fitting wavelets to {dataset.name}", unit="channel") as progress:
+        channels = [_fit_channel(channel, bank, components) for channel in progress]
+    tensors = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(tensors))
+    return GaborModel(**tensors)
+
+
+def _fit_channel(images: Tensor, bank: Tensor, components: int) -> dict[str, Tensor]:
+    from sklearn.decomposition import PCA
+
+    weights = wavelet_weights(images, bank)
+    missed = images.flatten(1).numpy() - weights @ bank.flatten(1).numpy()
+    lengths = images.flatten(1).norm(dim=1).clamp(min=1e-6).numpy()
+    pca = PCA(components, svd_solver="covariance_eigh")
+    scores = pca.fit_transform(weights)
+    fitted = {
+        "components": pca.components_,
+        "low": scores.min(0),
+        "high": scores.max(0),
+        "mean": pca.mean_,
+        "explained": pca.explained_variance_ratio_.sum(),
+        "error": (np.linalg.norm(missed, axis=1) / lengths).mean(),
+    }
+    return {name: torch.tensor(value, dtype=torch.float32) for name, value in fitted.items()}
+
+
+class GaborNoise:
+    """Images whose component scores are drawn evenly from their observed ranges, projected back to pixels.
+
+    Block i depends on (seed, i) alone. `add_mean` adds the mean weights to the mixture, as a projection back from
+    principal components does; the authors' code leaves them out. `stretch` stretches every channel of every image to
+    [0, 1], as the code does and the paper does not say; without it, pixels lie far outside the training images' range.
+
+    Raises `ValueError` for a negative seed.
+    """
+
+    def __init__(self, model: GaborModel, seed: int = 0, *, add_mean: bool = True, stretch: bool = True):
+        at_least("seed", seed, 0)
+        self.shape = (len(model.components), *model.bank.shape[1:])
+        self.seed, self.stretch = seed, stretch
+        self._low, self._range = model.low, model.high - model.low
+        flat = model.bank.flatten(1)
+        self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
+        self._mean = model.mean @ flat if add_mean else torch.zeros(len(model.mean), flat.shape[1])
+        self._digest = digest(*(tensor_digest(each) for each in (self._low, self._range, self._basis, self._mean)))
+
+    def block(self, i: int) -> Block:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
+        evenly = torch.from_numpy(rng.random((BLOCK, *self._low.shape), dtype=np.float32))
+        scores = (evenly * self._range + self._low).movedim(1, 0)  # (c, b, k)
+        images = torch.baddbmm(self._mean[:, None], scores, self._basis).movedim(0, 1)  # (b, c, h·w)
+        if self.stretch:
+            low, high = images.aminmax(dim=2, keepdim=True)
+            images = (images - low) / (high - low)
+        stimuli = images.reshape(BLOCK, *self.shape)
+        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
+
+    def identity(self) -> str:
+        return f"GaborNoise({self._digest}, {self.shape}, seed={self.seed}, stretch={self.stretch})"

@@ -1,0 +1,51 @@
+"""Generated noise: what an autoencoder or a variational autoencoder makes of random codes (the paper's Fig. 15)."""
+
+import copy
+
+import numpy as np
+import torch
+
+from wna_utils.data.datasets import Dataset
+from wna_utils.networks.architectures import Generator
+from wna_utils.stimuli.white import BLOCK, Block
+from wna_utils.support.checks import at_least, one_of
+from wna_utils.support.fingerprint import model_digest, tensor_digest
+
+CODES = ("normal", "uniform", "observed")
+
+
+class GeneratedNoise:
+    """Images decoded from random codes: standard normal, uniform in [0, 1), or uniform over an observed range.
+
+    "normal" is the prior of a variational autoencoder. A plain autoencoder has none: "observed" draws each number of
+    the code evenly from the range that it takes on the training images of `dataset`, as Gabor–PCA noise draws scores.
+    Block i depends on (seed, i) alone.
+
+    Raises `ValueError` for another kind of codes, a negative seed, or "observed" codes without a data set.
+    """
+
+    def __init__(self, generator: Generator, dataset: Dataset, codes: str, seed: int = 0):
+        one_of("codes", codes, CODES)
+        at_least("seed", seed, 0)
+        self._generator = copy.deepcopy(generator).cpu().eval()
+        self.shape, self.codes, self.seed = dataset.shape, codes, seed
+        self._low, self._range = torch.zeros(generator.code_size), torch.ones(generator.code_size)
+        if codes == "observed":
+            with torch.inference_mode():
+                observed = self._generator.encode(dataset.x_train)
+            self._low, self._range = observed.amin(0), observed.amax(0) - observed.amin(0)
+
+    @torch.inference_mode()
+    def block(self, i: int) -> Block:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
+        size = (BLOCK, self._generator.code_size)
+        if self.codes == "normal":
+            codes = torch.from_numpy(rng.standard_normal(size, dtype=np.float32))
+        else:
+            codes = torch.from_numpy(rng.random(size, dtype=np.float32)) * self._range + self._low
+        stimuli = self._generator.decode(codes)
+        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
+
+    def identity(self) -> str:
+        drawn = (self.codes, tensor_digest(self._low), tensor_digest(self._range), self.seed)
+        return f"GeneratedNoise({model_digest(self._generator)}, {drawn})"

@@ -1,0 +1,39 @@
+"""Devices and number formats: what the caller asks for against what this machine has."""
+
+import contextlib
+
+import torch
+
+from wna_utils.support.checks import one_of
+
+PRECISIONS = ("float32", "bf16")
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """The torch device for `device`: "auto" takes the machine's accelerator if it has one, or else the CPU.
+
+    Raises `ValueError` for a device that torch does not know or this machine does not have.
+    """
+    present = ["cpu"]
+    if torch.accelerator.is_available():
+        present.insert(0, torch.accelerator.current_accelerator().type)
+    if str(device) == "auto":
+        return torch.device(present[0])
+    one_of("device", str(device).split(":")[0], ["auto", *present])
+    return torch.device(device)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is done in hardware, so that asking for it makes things faster."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    on_cpu = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return on_cpu and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Context in which matrix products run in `precision`; float32 where bf16 has no hardware."""
+    one_of("precision", precision, PRECISIONS)
+    if precision == "bf16" and has_bf16(device):
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
