@@ -25,10 +25,11 @@ test: $(READY)  ## run the tests
 data: $(READY)  ## fetch and verify the data that the book uses
 	$(PY) -m wna_utils data
 
-lint: $(READY)  ## check style, and that notebooks carry no outputs
+lint: $(READY)  ## check style, that notebooks carry no outputs, and who imports whom
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
+	$(VENV)/bin/lint-imports
 
 bench: $(READY)  ## measure the streaming loop against the original's
 	$(PY) -m wna_utils bench

@@ -8,7 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 import torch
 
-from wna_utils.data import datasets as data
+from wna_utils.data import datasets
 from wna_utils.stimuli.white import WhiteNoise
 
 
@@ -20,7 +20,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def digits():
-    return data.load("digits")
+    return datasets.load("digits")
 
 
 @pytest.fixture

@@ -3,17 +3,18 @@ import pytest
 import torch
 
 from wna_utils.analysis import activations
-from wna_utils.analysis.activations import ByLabel, called_when_mixed, mean_activations, turned
-from wna_utils.networks import architectures as models
+from wna_utils.analysis.activations import ByLabel, activations_by_class, called_when_mixed, turned
+from wna_utils.networks import architectures
 from wna_utils.observe.loop import observe
-from wna_utils.stimuli.white import Pictures, WhiteNoise
+from wna_utils.stimuli.pictures import Pictures
+from wna_utils.stimuli.white import WhiteNoise
 
 LAYERS = ["input", "conv1", "conv2", "fc1"]
 
 
 @pytest.fixture(scope="module")
 def network():
-    return models.build("cnn", (1, 28, 28), 10, seed=0).eval()
+    return architectures.build("cnn", (1, 28, 28), 10, seed=0).eval()
 
 
 @torch.inference_mode()
@@ -30,7 +31,7 @@ def at(network, layer, x):
 
 def test_means_by_response_equal_brute_force(network):
     source = WhiteNoise((1, 28, 28), seed=4)
-    found = mean_activations(network, LAYERS, source, 700)
+    found = activations_by_class(network, LAYERS, source, 700)
     x = source.block(0).stimuli[:700]
     with torch.inference_mode():
         response = network(x).argmax(1)
@@ -51,10 +52,10 @@ def test_means_by_response_equal_brute_force(network):
 
 def test_means_by_label_equal_brute_force(network, digits):
     x, y = digits.x_test[:300], digits.y_test[:300]
-    found = mean_activations(network, LAYERS, Pictures(x, y), 300, by=ByLabel)
+    found = activations_by_class(network, LAYERS, Pictures(x, y), 300, by=ByLabel)
     assert found.counts.tolist() == torch.bincount(y, minlength=10).tolist()
     np.testing.assert_allclose(found.means["conv2"][3], at(network, "conv2", x[y == 3]).mean(0), atol=1e-5)
-    other = mean_activations(network, LAYERS, Pictures(x, y), 300)
+    other = activations_by_class(network, LAYERS, Pictures(x, y), 300)
     assert (other.counts != found.counts).any()  # an untrained network calls them something else
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.analysis.statistics import stretch
+from wna_utils.analysis.templates import stretch
 from wna_utils.interventions.attacks import as_plotted, fool, gradient_attack, mixed, perceptibility, towards
 
 GAMMAS = [0.0, 0.3, 1.0]

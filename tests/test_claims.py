@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from wna_utils.analysis.statistics import Estimate
+from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import chapters, claims
 from wna_utils.report.claims import Claim, Rule
 

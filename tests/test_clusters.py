@@ -5,10 +5,12 @@ import torch
 
 from wna_utils.networks.layers import field_of
 from wna_utils.observe.loop import observe
-from wna_utils.observe.shards import cluster, observe_on
+from wna_utils.observe.shards import observe_on
 from wna_utils.observe.spike_triggered_average import FieldTally, spike_triggered
 from wna_utils.observe.tally import CellTally
-from wna_utils.stimuli.white import SignalPlusNoise, WhiteNoise
+from wna_utils.stimuli.pictures import SignalPlusNoise
+from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support.workers import cluster
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from wna_utils.analysis.statistics import template_accuracy
-from wna_utils.data import datasets as data
-from wna_utils.data import fetch
+from wna_utils.analysis.templates import template_accuracy
+from wna_utils.data import datasets, fetch
 
 GOOD = b"the very bytes"
 
@@ -134,7 +133,7 @@ def test_digits_need_no_download_and_look_like_mnist(digits):
 
 
 def test_colour_digits_are_the_digits_each_in_one_colour(digits):
-    colour = data.load("colour_digits")
+    colour = datasets.load("colour_digits")
     assert colour.shape == (3, 32, 32)
     assert torch.equal(colour.y_train, digits.y_train[::3])
     assert colour.x_train.min() >= 0
@@ -176,7 +175,7 @@ def test_part_keeps_the_first_training_images_and_all_test_images(digits):
 
 
 def test_fingerprint_follows_the_training_data(digits):
-    assert digits.fingerprint == data.load("digits").fingerprint
+    assert digits.fingerprint == datasets.load("digits").fingerprint
     assert digits.only("1", "7").fingerprint != digits.only("7", "1").fingerprint
 
 
@@ -184,11 +183,11 @@ def test_unknown_data_set_is_named():
     with pytest.raises(
         ValueError, match="dataset must be one of mnist, digits, colour_digits, fashion_mnist, cifar10; got 'mnits'"
     ):
-        data.load("mnits")
+        datasets.load("mnits")
 
 
 def test_mean_digits_classify_mnist_as_in_the_paper():
-    mnist = data.load("mnist")
+    mnist = datasets.load("mnist")
     assert mnist.x_train.shape == (60000, 1, 28, 28)
     accuracy = template_accuracy(mnist.class_means().numpy(), mnist.x_test, mnist.y_test)
     assert round(accuracy.value, 3) == 0.631

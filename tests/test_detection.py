@@ -14,7 +14,7 @@ from wna_utils.analysis.detection import (
     standing_out,
 )
 from wna_utils.interventions.backdoors import Backdoor
-from wna_utils.networks import architectures as models
+from wna_utils.networks import architectures
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.white import WhiteNoise
 
@@ -136,7 +136,7 @@ def test_the_smallest_trigger_is_the_planted_one():
 
 
 def test_looking_inside_a_network_leaves_it_as_it_was(digits):
-    network = models.build("cnn", digits.shape, 10, seed=0)
+    network = architectures.build("cnn", digits.shape, 10, seed=0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     class_gradients(network, digits.x_test[:20], digits.y_test[:20], 10)
     inverted_triggers(network, digits.x_test[:20], 10, steps=2)

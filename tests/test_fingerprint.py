@@ -2,7 +2,7 @@ import torch
 from conftest import Linear
 
 from wna_utils.networks import answers as observers
-from wna_utils.networks import architectures as models
+from wna_utils.networks import architectures
 from wna_utils.support.fingerprint import code_digest, model_digest, tensor_digest
 
 
@@ -27,10 +27,10 @@ def test_tensor_digest_sees_values_shape_and_type():
 
 
 def test_model_digest_sees_weights_settings_and_classes():
-    network = models.build("cnn", (1, 28, 28), 10, seed=0)
-    assert model_digest(network) == model_digest(models.build("cnn", (1, 28, 28), 10, seed=0))
+    network = architectures.build("cnn", (1, 28, 28), 10, seed=0)
+    assert model_digest(network) == model_digest(architectures.build("cnn", (1, 28, 28), 10, seed=0))
     others = (
-        models.build("cnn", (1, 28, 28), 10, seed=1),
+        architectures.build("cnn", (1, 28, 28), 10, seed=1),
         observers.ConfidenceBins(network, 10),
         observers.ConfidenceBins(network, 20),
         Linear(torch.eye(2)),
@@ -39,9 +39,9 @@ def test_model_digest_sees_weights_settings_and_classes():
 
 
 def test_models_of_uncertain_identity_have_no_digest():
-    hooked = models.build("logistic", (1, 8, 8), 2, seed=0)
+    hooked = architectures.build("logistic", (1, 8, 8), 2, seed=0)
     hooked.fc.register_forward_hook(lambda *_: None)
-    replaced = models.build("logistic", (1, 8, 8), 2, seed=0)
+    replaced = architectures.build("logistic", (1, 8, 8), 2, seed=0)
     replaced.forward = lambda x: x
     odd = Linear(torch.eye(2))
     odd.table = {"a": 1}

@@ -5,8 +5,9 @@ from sklearn.linear_model import Ridge
 
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli import gabor as gabor_noise
-from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, gabor_bank, wavelet_weights
-from wna_utils.stimuli.white import BLOCK
+from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, wavelet_weights
+from wna_utils.stimuli.wavelets import gabor_bank
 from wna_utils.support.paths import cache_dir
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from wna_utils.networks.training import Recipe, trained
+from wna_utils.stimuli.blocks import BLOCK
 from wna_utils.stimuli.generated import GeneratedNoise
-from wna_utils.stimuli.white import BLOCK
 
 QUICK = Recipe(epochs=1, batch_size=64, precision="float32")
 

@@ -12,7 +12,7 @@ import torch
 
 from wna_utils.analysis.activations import ByLabel, ByResponse, WithActivations
 from wna_utils.data.datasets import Dataset
-from wna_utils.networks import architectures as models
+from wna_utils.networks import architectures
 from wna_utils.networks.layers import field_of
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally
@@ -20,7 +20,9 @@ from wna_utils.observe.spike_triggered_covariance import CovarianceTally
 from wna_utils.observe.tally import CellTally
 from wna_utils.stimuli.gabor import GaborModel, GaborNoise
 from wna_utils.stimuli.generated import GeneratedNoise
-from wna_utils.stimuli.white import Pictures, SignalPlusNoise, SmoothNoise, WhiteNoise
+from wna_utils.stimuli.pictures import Pictures, SignalPlusNoise
+from wna_utils.stimuli.smooth import SmoothNoise
+from wna_utils.stimuli.white import WhiteNoise
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SHAPE, N = (1, 8, 8), 2_500
@@ -46,7 +48,7 @@ def gabor():
 def generated():
     images, labels = drawn(20, *SHAPE, seed=6), torch.arange(20) % 2
     dataset = Dataset("planted", images, labels, images, labels, ("a", "b"))
-    return GeneratedNoise(models.build("vae", SHAPE, 2, seed=0), dataset, "normal", seed=2)
+    return GeneratedNoise(architectures.build("vae", SHAPE, 2, seed=0), dataset, "normal", seed=2)
 
 
 SOURCES = {
@@ -93,7 +95,7 @@ def by_covariance(source):
 
 def of_activations(by, source):
     torch.manual_seed(0)
-    observer = WithActivations(models.build("mlp", SHAPE, 2, seed=0), ["fc1"], SHAPE)
+    observer = WithActivations(architectures.build("mlp", SHAPE, 2, seed=0), ["fc1"], SHAPE)
     return observe(observer, source, N, (observer.size,), tally=partial(by.empty, 2), cache=False)
 
 

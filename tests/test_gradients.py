@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
-from wna_utils.networks import architectures as models
-from wna_utils.networks import layers
+from wna_utils.networks import architectures, layers
 from wna_utils.observe.neurons import LinearNonlinear, gabor_pair
 from wna_utils.observe.spike_triggered_average import cosines, jackknife, spike_triggered
 from wna_utils.stimuli.white import WhiteNoise
@@ -14,7 +13,7 @@ WINDOW = (1, 14, 14)
 
 @pytest.fixture(scope="module")
 def observer():
-    return layers.readout(models.build("cnn", (1, 28, 28), 10, seed=0).eval(), "conv2", range(4))
+    return layers.readout(architectures.build("cnn", (1, 28, 28), 10, seed=0).eval(), "conv2", range(4))
 
 
 def test_mean_gradient_equals_brute_force(observer):

@@ -1,15 +1,14 @@
 import pytest
 import torch
 
-from wna_utils.networks import architectures as models
-from wna_utils.networks import layers
+from wna_utils.networks import architectures, layers
 
 SHAPES = {"cnn": (1, 28, 28), "cifar_cnn": (3, 32, 32), "cnn_tanh": (1, 28, 28), "cifar_cnn_tanh": (3, 32, 32)}
 
 
 @pytest.fixture(params=SHAPES)
 def network(request):
-    network = models.build(request.param, SHAPES[request.param], 10, seed=0).eval()
+    network = architectures.build(request.param, SHAPES[request.param], 10, seed=0).eval()
     network.shape = SHAPES[request.param]
     return network
 
@@ -58,7 +57,7 @@ def test_activations_are_the_nonlinearity_s(network):
     ],
 )
 def test_receptive_fields_are_those_of_fig_8(model, layer, size, step, positions):
-    observer = layers.readout(models.build(model, SHAPES[model], 10, seed=0).eval(), layer)
+    observer = layers.readout(architectures.build(model, SHAPES[model], 10, seed=0).eval(), layer)
     field = layers.field_of(observer, SHAPES[model])
     assert field.size == (size, size)
     assert field.step == step
@@ -67,7 +66,7 @@ def test_receptive_fields_are_those_of_fig_8(model, layer, size, step, positions
 
 @pytest.mark.parametrize(("model", "layer"), [("cnn", "conv2"), ("cifar_cnn", "conv4"), ("cifar_cnn", "conv6")])
 def test_a_unit_sees_its_field_and_nothing_else(model, layer):
-    observer = layers.readout(models.build(model, SHAPES[model], 10, seed=0).eval(), layer)
+    observer = layers.readout(architectures.build(model, SHAPES[model], 10, seed=0).eval(), layer)
     field = layers.field_of(observer, SHAPES[model])
     x = torch.rand(1, *SHAPES[model], requires_grad=True)
     for p, q in [(0, 0), (2, 3), (field.positions[0] - 1,) * 2]:
@@ -81,7 +80,7 @@ def test_a_unit_sees_its_field_and_nothing_else(model, layer):
 
 
 def test_a_dense_unit_sees_the_image():
-    observer = layers.readout(models.build("cnn", (1, 28, 28), 10, seed=0).eval(), "fc1", units=[4, 7])
+    observer = layers.readout(architectures.build("cnn", (1, 28, 28), 10, seed=0).eval(), "fc1", units=[4, 7])
     field = layers.field_of(observer, (1, 28, 28))
     assert field == layers.Field((28, 28), 1, 0, (1, 1), (1, 28, 28))
     assert field.pixels == 784
@@ -89,7 +88,7 @@ def test_a_dense_unit_sees_the_image():
 
 
 def test_unknown_layer_or_unit_is_one_sentence():
-    network = models.build("cnn", (1, 28, 28), 10, seed=0)
+    network = architectures.build("cnn", (1, 28, 28), 10, seed=0)
     with pytest.raises(ValueError, match="layer must be one of conv1, conv2, fc1, fc2; got 'conv3'"):
         layers.readout(network, "conv3")
     with pytest.raises(ValueError, match="unit of conv1 must lie between 0 and 19; got 20"):

@@ -10,11 +10,13 @@ import pytest
 import torch
 from conftest import Linear
 
-from wna_utils.networks import architectures as models
+from wna_utils.networks import architectures
 from wna_utils.observe import loop as observing
 from wna_utils.observe.loop import observe
 from wna_utils.observe.tally import CellTally
-from wna_utils.stimuli.white import BLOCK, SignalPlusNoise, WhiteNoise
+from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.pictures import SignalPlusNoise
+from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.paths import cache_dir
 
 N = 3 * BLOCK + 700
@@ -52,7 +54,7 @@ def test_split_and_merge_order_do_not_change_a_bit(planted, noise, cuts):
 
 
 def test_batch_size_flips_no_more_than_ties(digits):
-    network = models.build("cnn", digits.shape, 10, seed=0)
+    network = architectures.build("cnn", digits.shape, 10, seed=0)
     noise = WhiteNoise(digits.shape)
     small, large = (observe(network, noise, 20_000, batch_size=size, cache=False) for size in (37, 2000))
     assert np.abs(small.counts - large.counts).sum() <= 2  # one label in 100,000 leaves none here; allow one
@@ -94,11 +96,11 @@ def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, monkeypa
 
 KILLED = """
 import sys, torch
-from wna_utils.networks import architectures as models
+from wna_utils.networks import architectures
 from wna_utils.observe import loop as observing
 from wna_utils.stimuli.white import WhiteNoise
 observing.CHECKPOINT_EVERY = 0.2
-observing.observe(models.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28)), int(sys.argv[1]))
+observing.observe(architectures.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28)), int(sys.argv[1]))
 """
 
 
@@ -115,7 +117,7 @@ def test_killed_process_leaves_a_whole_checkpoint_that_resumes(tmp_path):
     [checkpoint] = folder.glob("*.safetensors")
     _, images = observing.tallies.read(checkpoint)
     assert 0 < images < n
-    network, noise = models.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28))
+    network, noise = architectures.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28))
     resumed = observe(network, noise, n)
     assert list(folder.glob("*.safetensors")) == [checkpoint]
     assert resumed == observe(network, noise, n, cache=False)
@@ -142,14 +144,14 @@ def test_cache_tells_networks_apart(planted, noise):
 
 
 def test_network_with_a_hook_is_never_taken_from_the_cache(noise):
-    network = models.build("logistic", noise.shape, 2, seed=0)
+    network = architectures.build("logistic", noise.shape, 2, seed=0)
     first = observe(network, noise, N, classes=2)
     network.fc.register_forward_hook(lambda module, arguments, scores: -scores)
     assert (observe(network, noise, N, classes=2).counts == first.counts[::-1]).all()
 
 
 def test_network_is_not_changed(digits):
-    network = models.build("cnn", digits.shape, 10, seed=0).train()
+    network = architectures.build("cnn", digits.shape, 10, seed=0).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     observe(network, WhiteNoise(digits.shape), 500)
     assert network.training
@@ -177,7 +179,7 @@ def test_cells_add_up_to_the_trials(planted, noise):
 
 
 def test_bf16_is_close(digits):
-    network = models.build("cnn", digits.shape, 10, seed=0)
+    network = architectures.build("cnn", digits.shape, 10, seed=0)
     exact, fast = (observe(network, WhiteNoise(digits.shape), 5_000, precision=p) for p in ("float32", "bf16"))
     assert np.abs(exact.counts - fast.counts).sum() < 0.2 * 5_000
 
@@ -205,7 +207,7 @@ def test_memory_does_not_grow_with_n():
 
 
 def nan_network():
-    network = models.build("logistic", (1, 8, 8), 2, seed=0)
+    network = architectures.build("logistic", (1, 8, 8), 2, seed=0)
     network.fc.weight.data[0, 0] = float("nan")
     return network
 
@@ -225,7 +227,7 @@ def nan_network():
         ({"model": lambda x: x.mean((1, 2, 3))}, r"must answer \(b, 2\) scores.*got shape \(2,\)"),
         ({"model": lambda x: x.flatten(1)[:, :5]}, r"must answer \(b, 2\) scores.*got shape \(2, 5\)"),
         ({"model": lambda x: [0, 1]}, r"must answer \(b, 2\) scores.*got list"),
-        ({"model": models.build("cnn", (1, 28, 28), 2, seed=0)}, r"cannot take stimuli of shape \(b, 1, 8, 8\)"),
+        ({"model": architectures.build("cnn", (1, 28, 28), 2, seed=0)}, r"cannot take stimuli of shape \(b, 1, 8, 8\)"),
     ],
 )
 def test_bad_input_stops_before_any_work(planted, noise, change, sentence, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 
 from wna_utils.report import records
 from wna_utils.report.records import PLANS
-from wna_utils.stimuli.white import BLOCK
+from wna_utils.stimuli.blocks import BLOCK
 
 BLOCK_SHOWN = 41
 

@@ -18,11 +18,11 @@ from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import paths
 
 TRAIN_AND_SHOW = """
-from wna_utils.data import datasets as data
+from wna_utils.data import datasets
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.networks.training import Recipe, trained
-digits = data.load("digits")
+digits = datasets.load("digits")
 network = trained("cnn", digits, recipe=Recipe(epochs=2))
 tally = observe(network, WhiteNoise((1, 28, 28)), {n})
 print(tally.counts.tolist())

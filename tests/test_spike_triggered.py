@@ -5,13 +5,15 @@ import pytest
 import torch
 from scipy import stats
 
-from wna_utils.networks import architectures as models
-from wna_utils.networks import layers
+from wna_utils.networks import architectures, layers
 from wna_utils.observe.loop import observe
 from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
 from wna_utils.observe.spike_triggered_average import FieldTally, cosines, jackknife, spike_triggered
 from wna_utils.observe.spike_triggered_covariance import largest_angle, spike_triggered_covariance
-from wna_utils.stimuli.white import BLOCK, Pictures, SmoothNoise, WhiteNoise
+from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.pictures import Pictures
+from wna_utils.stimuli.smooth import SmoothNoise
+from wna_utils.stimuli.white import WhiteNoise
 
 SIDE = 10
 FIELD = (1, SIDE, SIDE)
@@ -69,7 +71,7 @@ def brute_force(network, layer, source, n):
     ],
 )
 def test_sta_over_all_positions_equals_brute_force(model, layer, shape):
-    network = lively(models.build(model, shape, 10, seed=0), layer)
+    network = lively(architectures.build(model, shape, 10, seed=0), layer)
     n = 2_300
     source = WhiteNoise(shape, seed=5)
     tally = spike_triggered(layers.readout(network, layer), source, n)
@@ -100,7 +102,7 @@ def test_stc_and_whitened_sta_equal_the_equations(filters):
 
 
 def test_stc_over_positions_counts_whole_fields_only():
-    network = models.build("cifar_cnn", (3, 8, 8), 10, seed=0).eval()
+    network = architectures.build("cifar_cnn", (3, 8, 8), 10, seed=0).eval()
     observer = layers.readout(network, "conv2", [0, 3])
     source = WhiteNoise((3, 8, 8), seed=1)
     tally = spike_triggered_covariance(observer, source, 500)
@@ -174,7 +176,7 @@ def test_smooth_noise_has_the_covariance_it_says():
 
 
 def test_first_layer_sta_is_the_kernel():
-    network = models.build("cnn", (1, 28, 28), 10, seed=0).eval()
+    network = architectures.build("cnn", (1, 28, 28), 10, seed=0).eval()
     tally = spike_triggered(layers.readout(network, "conv1"), WhiteNoise((1, 28, 28), "normal"), 4_000)
     assert cosines(tally.sta, network.conv1.weight.detach().numpy()).min() > 0.99
 
@@ -220,7 +222,7 @@ def test_an_interrupted_average_goes_on_to_the_same_bits(filters, monkeypatch):
 
 
 def test_dead_units_are_masked_and_counted(digits):
-    network = models.build("cnn", digits.shape, 10, seed=0).eval()
+    network = architectures.build("cnn", digits.shape, 10, seed=0).eval()
     with torch.no_grad():
         network.conv1.bias[3] = -100
     tally = spike_triggered(layers.readout(network, "conv1"), WhiteNoise(digits.shape), 500)
@@ -249,7 +251,7 @@ def test_a_response_in_one_block_alone_has_no_error():
 
 
 def test_pictures_are_stimuli_too(digits):
-    network = lively(models.build("cnn", digits.shape, 10, seed=0), "fc1")
+    network = lively(architectures.build("cnn", digits.shape, 10, seed=0), "fc1")
     images = digits.x_train[:300]
     tally = spike_triggered(layers.readout(network, "fc1"), Pictures(images, digits.y_train[:300]), 300)
     with torch.inference_mode():
@@ -263,10 +265,10 @@ def test_pictures_are_stimuli_too(digits):
 
 
 def test_bad_requests_are_one_sentence():
-    network = models.build("cifar_cnn", (3, 40, 40), 10, seed=0).eval()
+    network = architectures.build("cifar_cnn", (3, 40, 40), 10, seed=0).eval()
     with pytest.raises(ValueError, match=r"4,800 pixels .* choose a layer with a smaller field"):
         spike_triggered_covariance(layers.readout(network, "fc1", [0]), WhiteNoise((3, 40, 40)), 10)
-    small = models.build("cifar_cnn", (3, 32, 32), 10, seed=0).eval()
+    small = architectures.build("cifar_cnn", (3, 32, 32), 10, seed=0).eval()
     with pytest.raises(ValueError, match="reaches over the edge of the image: choose an earlier layer"):
         spike_triggered_covariance(layers.readout(small, "conv6", [0]), WhiteNoise((3, 32, 32)), 10)
     with pytest.raises(ValueError, match="n must be a multiple of 2,000"):

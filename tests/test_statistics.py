@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.analysis import statistics as st
+from wna_utils import analysis as st
 from wna_utils.observe.loop import observe
 from wna_utils.observe.tally import Tally
 
@@ -56,7 +56,7 @@ def test_classification_image_is_eq_1():
 
 def test_classification_image_recovers_a_planted_template(planted, noise):
     from wna_utils.observe.tally import CellTally
-    from wna_utils.stimuli.white import SignalPlusNoise
+    from wna_utils.stimuli.pictures import SignalPlusNoise
 
     signals = 0.5 + 0.02 * planted.templates.view(2, 1, 8, 8)
     source = SignalPlusNoise(signals, torch.tensor([0, 1]), noise, gamma=0.3)

@@ -4,14 +4,14 @@ from torch import nn
 
 from wna_utils.interventions.stimulation import (
     bias_change,
-    mean_activation,
+    map_activation,
     noise_for,
     psychometric,
     responses,
     stimulated,
     to_other_maps,
 )
-from wna_utils.networks import architectures as models
+from wna_utils.networks import architectures
 from wna_utils.stimuli.white import WhiteNoise
 
 LAYERS = ["conv1", "conv2", "fc1"]
@@ -19,7 +19,7 @@ LAYERS = ["conv1", "conv2", "fc1"]
 
 @pytest.fixture(scope="module")
 def network():
-    return models.build("cnn", (1, 28, 28), 10, seed=0).eval()
+    return architectures.build("cnn", (1, 28, 28), 10, seed=0).eval()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_mean_activation_is_that_of_the_layer(network, images, layer):
         x = module(x)
         if name == {"conv1": "relu1", "conv2": "relu2", "fc1": "relu3"}[layer]:
             break
-    found = mean_activation(network, layer, images)
+    found = map_activation(network, layer, images)
     torch.testing.assert_close(found, x.mean(0).reshape(found.shape))
 
 
@@ -64,7 +64,7 @@ def test_mean_activation_is_that_of_the_layer(network, images, layer):
 @torch.inference_mode()
 def test_responses_are_those_of_a_changed_copy(network, images, layer):
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    activation = mean_activation(network, layer, images)
+    activation = map_activation(network, layer, images)
     changes = [bias_change(activation, layer, k, "code", sign) for k in (0, 4) for sign in ("increase", "decrease")]
     found = responses(network, layer, images, changes)
     plain = network(images)
@@ -91,7 +91,7 @@ def test_counts_equal_brute_force(network, images):
     levels = [0.0, 0.5, 1.0]
     noise = noise_for(levels, 25, WhiteNoise((1, 28, 28), seed=3))
     assert not torch.equal(noise[0], noise[1])
-    change = bias_change(mean_activation(network, "conv2", images), "conv2", 2, "code")
+    change = bias_change(map_activation(network, "conv2", images), "conv2", 2, "code")
     target = 4
     found = psychometric(network, "conv2", images, target, levels, [0 * change, change], noise)
     for i, level in enumerate(levels):

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.stimuli.white import BLOCK, DISTRIBUTIONS, SignalPlusNoise, WhiteNoise
+from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.pictures import SignalPlusNoise
+from wna_utils.stimuli.white import DISTRIBUTIONS, WhiteNoise
 
 SHAPE = (1, 8, 8)
 

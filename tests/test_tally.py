@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.analysis.statistics import significant
+from wna_utils.analysis.significance import significant
 from wna_utils.observe.loop import observe
 from wna_utils.observe.tally import CellTally, Tally
 from wna_utils.stimuli.white import WhiteNoise
@@ -120,7 +120,7 @@ def test_tallies_of_different_shapes_do_not_add():
 
 def test_cells_keep_signal_and_response_apart():
     images = torch.rand(4, 1, 8, 8)
-    from wna_utils.stimuli.white import Block
+    from wna_utils.stimuli.blocks import Block
 
     block = Block(images, images - 1, torch.tensor([0, 0, 1, 1]))
     tally = CellTally(2, 2, (1, 8, 8))

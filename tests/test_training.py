@@ -3,8 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from wna_utils.networks import architectures as models
-from wna_utils.networks import training
+from wna_utils.networks import architectures, training
 from wna_utils.networks.training import Recipe, accuracy, trained
 from wna_utils.support.paths import cache_dir
 
@@ -24,7 +23,7 @@ QUICK = Recipe(epochs=2, batch_size=64)
 )
 def test_architectures_have_the_papers_size_and_answer_logits(name, classes, parameters):
     shape = (3, 32, 32) if name == "cifar_cnn" else (1, 28, 28)
-    network = models.build(name, shape, classes, seed=0)
+    network = architectures.build(name, shape, classes, seed=0)
     assert sum(each.numel() for each in network.parameters()) == parameters
     scores = network(torch.rand(3, *shape))
     assert scores.shape == (3, classes)
@@ -32,7 +31,7 @@ def test_architectures_have_the_papers_size_and_answer_logits(name, classes, par
 
 
 def test_pooling_before_relu_is_the_papers_network_to_the_last_bit():
-    network = models.build("cnn", (1, 28, 28), 10, seed=0)
+    network = architectures.build("cnn", (1, 28, 28), 10, seed=0)
     modules = dict(network.named_children())
     order = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "flatten", "fc1", "relu3", "fc2")
     x = torch.rand(5, 1, 28, 28)
@@ -41,7 +40,7 @@ def test_pooling_before_relu_is_the_papers_network_to_the_last_bit():
 
 @pytest.mark.parametrize(("name", "code_size", "low"), [("autoencoder", 9, -1), ("vae", 3, 0)])
 def test_generators_turn_images_into_codes_and_back(name, code_size, low):
-    generator = models.build(name, (1, 28, 28), 10, seed=0)
+    generator = architectures.build(name, (1, 28, 28), 10, seed=0)
     codes = generator.encode(torch.rand(5, 1, 28, 28))
     assert codes.shape == (5, code_size) == (5, generator.code_size)
     images = generator.decode(codes)
@@ -51,7 +50,7 @@ def test_generators_turn_images_into_codes_and_back(name, code_size, low):
 
 
 def test_divergence_of_the_vae_is_that_of_two_normal_distributions():
-    generator = models.build("vae", (1, 8, 8), 2, seed=0)
+    generator = architectures.build("vae", (1, 8, 8), 2, seed=0)
     x = torch.rand(4, 1, 8, 8)
     mean, log_variance = generator.encoder(x).split(3, dim=1)
     posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
@@ -65,21 +64,21 @@ def test_divergence_of_the_vae_is_that_of_two_normal_distributions():
 
 def test_images_that_are_too_small_are_refused():
     with pytest.raises(ValueError, match="needs images of at least 8×8 pixels"):
-        models.build("cifar_cnn", (3, 4, 4), 10, seed=0)
+        architectures.build("cifar_cnn", (3, 4, 4), 10, seed=0)
 
 
 def test_weights_follow_the_seed_and_leave_the_global_generator_alone():
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    a, b, c = (models.build("logistic", (1, 8, 8), 2, seed=seed) for seed in (0, 0, 1))
+    a, b, c = (architectures.build("logistic", (1, 8, 8), 2, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(a.fc.weight, b.fc.weight)
     assert not torch.equal(a.fc.weight, c.fc.weight)
 
 
 def test_rnn_reads_rows_from_the_top():
-    network = models.build("rnn", (1, 28, 28), 10, seed=0)
+    network = architectures.build("rnn", (1, 28, 28), 10, seed=0)
     image = torch.rand(1, 1, 28, 28)
     rows = image[:, 0]
     states, _ = network.rnn(rows)
@@ -88,7 +87,7 @@ def test_rnn_reads_rows_from_the_top():
 
 def test_softmax_on_a_network_leaves_its_answers():
     x = torch.rand(4, 1, 28, 28)
-    plain, doubled = (models.build(name, (1, 28, 28), 10, seed=0) for name in ("cnn", "cnn_softmax"))
+    plain, doubled = (architectures.build(name, (1, 28, 28), 10, seed=0) for name in ("cnn", "cnn_softmax"))
     torch.testing.assert_close(doubled(x), plain(x).softmax(1))
     assert training.recipe_of("cnn_softmax") == training.recipe_of("cnn")
 
@@ -162,7 +161,7 @@ def test_bad_recipe_is_named(arguments, sentence):
 
 def test_image_too_small_for_the_cnn_is_named():
     with pytest.raises(ValueError, match="at least 16×16"):
-        models.build("cnn", (1, 8, 8), 10, seed=0)
+        architectures.build("cnn", (1, 8, 8), 10, seed=0)
 
 
 def test_augmented_images_are_shifts_and_mirror_images():
@@ -199,7 +198,7 @@ def test_a_training_with_dropout_and_augmentation_follows_its_seed(digits):
 
 
 def test_the_one_cycle_schedule_ends_at_rest(digits):
-    network = models.build("logistic", digits.shape, 10, seed=0)
+    network = architectures.build("logistic", digits.shape, 10, seed=0)
     cpu = torch.device("cpu")
     steps = [
         sum((late[name] - early[name]).norm().item() for name in late)
@@ -211,7 +210,7 @@ def test_the_one_cycle_schedule_ends_at_rest(digits):
 
 
 def test_generators_learn_to_reconstruct(digits):
-    untrained = models.build("autoencoder", digits.shape, 10, seed=0)
+    untrained = architectures.build("autoencoder", digits.shape, 10, seed=0)
     generator = trained("autoencoder", digits, recipe=Recipe(epochs=3, batch_size=64, precision="float32"))
     with torch.inference_mode():
         assert generator.loss(digits.x_test) < 0.5 * untrained.loss(digits.x_test)

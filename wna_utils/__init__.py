@@ -3,6 +3,7 @@
 The vocabulary is that of psychophysics: a *stimulus* is shown to an *observer* (any classifier),
 which gives a *response*; a *tally* keeps the sums of stimuli by response; *templates* are read off it.
 
-    data -> models -> training -> stimuli -> observe (tallies) -> statistics -> figures
-                                                                            -> claims
+Each room imports only from those before it:
+
+    support → data → networks → stimuli → observe → analysis → interventions → report
 """

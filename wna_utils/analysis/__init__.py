@@ -1,0 +1,57 @@
+"""What is read off tallies: templates and how they classify, significance, likeness, convergence, and estimates."""
+
+from wna_utils.analysis.activations import (
+    INPUT,
+    ByLabel,
+    ByResponse,
+    activations_by_class,
+    called_when_mixed,
+    turned,
+)
+from wna_utils.analysis.estimates import Estimate, area_under_curve, mean_over, proportion
+from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
+from wna_utils.analysis.psychometrics import fit_psychometric
+from wna_utils.analysis.significance import clusters, significant
+from wna_utils.analysis.similarity import agreement, correlations, distances, distinctive, most_like_own, orientedness
+from wna_utils.analysis.templates import (
+    MATCHING_RULES,
+    classification_image,
+    confusion,
+    match_templates,
+    pool,
+    read_back,
+    stretch,
+    template_accuracy,
+)
+
+__all__ = [
+    "INPUT",
+    "MATCHING_RULES",
+    "ByLabel",
+    "ByResponse",
+    "Estimate",
+    "activations_by_class",
+    "agreement",
+    "area_under_curve",
+    "called_when_mixed",
+    "classification_image",
+    "clusters",
+    "confusion",
+    "correlations",
+    "distances",
+    "distinctive",
+    "fit_psychometric",
+    "images_for_cosine",
+    "match_templates",
+    "mean_gradients",
+    "mean_over",
+    "most_like_own",
+    "orientedness",
+    "pool",
+    "proportion",
+    "read_back",
+    "significant",
+    "stretch",
+    "template_accuracy",
+    "turned",
+]

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.analysis.statistics import Maps
 from wna_utils.networks.layers import split, stages
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import Tally
-from wna_utils.stimuli.white import Block, Source
+from wna_utils.observe.tally import Maps, Tally
+from wna_utils.stimuli.blocks import Block, Source
 from wna_utils.support.checks import fraction, one_of
 from wna_utils.support.devices import resolve_device
 
@@ -84,7 +83,7 @@ class MeanActivations:
         return self.counts > 0
 
 
-def mean_activations(
+def activations_by_class(
     network: nn.Sequential,
     layers: Sequence[str],
     source: Source,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wna_utils.analysis import statistics as st
+from wna_utils.analysis.significance import significant
+from wna_utils.analysis.similarity import correlations
 from wna_utils.observe.tally import Tally
 from wna_utils.support.checks import at_least
 
@@ -30,7 +31,7 @@ def likeness(tally: Tally, converged: Tally) -> float:
 
     A class that is still empty counts as 0: nothing is known of it. One that is empty in `converged`, too, is left out.
     """
-    same_class = np.ma.diagonal(st.correlations(tally.deviations, converged.deviations))
+    same_class = np.ma.diagonal(correlations(tally.deviations, converged.deviations))
     reached = converged.counts > 0
     return float(same_class.filled(0)[reached].mean()) if reached.any() else np.nan
 
@@ -67,7 +68,7 @@ def share_significant(tally: Tally, rate: float = 0.05) -> float:
     """Share of all pixels that differ from the mean of all stimuli; classes of fewer than ten images are not tested."""
     z = np.ma.masked_array(tally.z, copy=True)
     z[tally.counts < FEWEST] = np.ma.masked
-    return float(st.significant(z, rate).mean())
+    return float(significant(z, rate).mean())
 
 
 def images_needed(sizes: Sequence[int], values: Sequence[float], target: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.analysis.statistics import Maps
+from wna_utils.observe.tally import Maps
 from wna_utils.support.checks import at_least
 from wna_utils.support.devices import resolve_device
 from wna_utils.support.progress import without_widgets

@@ -8,7 +8,7 @@ from torch import nn
 
 from wna_utils.networks.layers import field_of
 from wna_utils.observe.spike_triggered_average import CHUNK
-from wna_utils.stimuli.white import BLOCK, Source
+from wna_utils.stimuli.blocks import BLOCK, Source
 from wna_utils.support.checks import at_least
 from wna_utils.support.devices import resolve_device
 from wna_utils.support.progress import bar

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from wna_utils.networks.layers import names, split
-from wna_utils.stimuli.white import BLOCK, WhiteNoise
+from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.checks import at_least, one_of
 
 RULES = ("paper", "code")
@@ -16,7 +17,7 @@ SCALES = {"conv1": 0.1, "conv2": 1.0, "fc1": 0.01}  # λ of Eq. 6
 
 
 @torch.inference_mode()
-def mean_activation(network: nn.Sequential, layer: str, images: Tensor) -> Tensor:
+def map_activation(network: nn.Sequential, layer: str, images: Tensor) -> Tensor:
     """Activation of a layer's maps, after the nonlinearity and before pooling, averaged over images: (m, h', w').
 
     A dense layer has one neuron per map, (m, 1, 1). Raises `ValueError` for an unknown layer or no images.

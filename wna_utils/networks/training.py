@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
-from wna_utils.data import datasets as data
-from wna_utils.networks import architectures as models
+from wna_utils.data import datasets
+from wna_utils.data.datasets import Dataset
+from wna_utils.networks import architectures, generators
 from wna_utils.support.checks import at_least, one_of, positive
 from wna_utils.support.devices import autocast, resolve_device
 from wna_utils.support.fingerprint import code_digest, digest, model_digest
@@ -83,14 +84,14 @@ CHANGES = {  # where a profile trains less, so that two cores build the book in 
 
 def recipe_of(model: str, profile: str = "book") -> Recipe:
     """How the network `model` is trained in a profile; only the "paper" profile trains as long as the original."""
-    one_of("model", model, models.MODELS)
+    one_of("model", model, architectures.MODELS)
     name = model.removesuffix("_softmax")  # another loss, but trained in the same way
     return replace(RECIPES[name], **CHANGES.get(profile, {}).get(name, {}))
 
 
 def trained(
     model: str,
-    dataset: str | data.Dataset,
+    dataset: str | Dataset,
     seed: int = 0,
     *,
     recipe: Recipe | None = None,
@@ -108,17 +109,17 @@ def trained(
     Raises `ValueError` for an unknown model, data set or device, a negative seed, or an epoch beyond the recipe's, and
     `OSError`, before any work, if the cache folder cannot be written to.
     """
-    one_of("model", model, models.MODELS)
+    one_of("model", model, architectures.MODELS)
     at_least("seed", seed, 0)
     recipe = recipe or recipe_of(model, profile)
     epoch = recipe.epochs if epoch is None else epoch
     one_of("epoch", epoch, range(1, recipe.epochs + 1))
     target = resolve_device(device)
     if isinstance(dataset, str):
-        dataset = data.load(dataset)
+        dataset = datasets.load(dataset)
 
-    network = copy.deepcopy(start) if start else models.build(model, dataset.shape, len(dataset.classes), seed)
-    code = code_digest(models.MODELS[model], models.build, fit, _loss, augmented, *_own_classes(network))
+    network = copy.deepcopy(start) if start else architectures.build(model, dataset.shape, len(dataset.classes), seed)
+    code = code_digest(architectures.MODELS[model], architectures.build, fit, _loss, augmented, *_own_classes(network))
     before = [model_digest(start)] if start else []
     key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
     folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
@@ -135,7 +136,8 @@ def trained(
 
 def _own_classes(network: nn.Module) -> list[type]:
     """The network's class and what it inherits, as far as they are this package's."""
-    return [each for each in type(network).__mro__ if each.__module__ == models.__name__]
+    own = (architectures.__name__, generators.__name__)
+    return [each for each in type(network).__mro__ if each.__module__ in own]
 
 
 def _load(network: nn.Module, path: Path) -> bool:
@@ -150,7 +152,12 @@ def _load(network: nn.Module, path: Path) -> bool:
 
 
 def fit(
-    network: nn.Module, dataset: data.Dataset, recipe: Recipe, seed: int, device: torch.device, label: str = "training"
+    network: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    label: str = "training",
 ) -> Iterator[dict[str, Tensor]]:
     """Train a copy of the network; yields its weights after every epoch.
 
@@ -183,7 +190,7 @@ def fit(
 
 
 def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    if isinstance(network, models.Generator):
+    if isinstance(network, generators.Generator):
         return network.loss(images)
     return nn.functional.cross_entropy(network(images), labels)
 
@@ -207,6 +214,6 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = 500, precision
         return torch.cat([network(batch).argmax(1) for batch in images.split(batch_size)])
 
 
-def accuracy(network: nn.Module, dataset: data.Dataset) -> float:
+def accuracy(network: nn.Module, dataset: Dataset) -> float:
     """Share of the test images that the network classifies correctly."""
     return (predict(network, dataset.x_test) == dataset.y_test).float().mean().item()

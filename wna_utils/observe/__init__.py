@@ -1,0 +1,35 @@
+"""Showing stimuli to observers: the one loop, and the tallies that it fills."""
+
+from wna_utils.observe.loop import observe
+from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
+from wna_utils.observe.spike_triggered_average import (
+    FieldTally,
+    cosines,
+    expected_cosines,
+    jackknife,
+    spike_triggered,
+)
+from wna_utils.observe.spike_triggered_covariance import (
+    CovarianceTally,
+    largest_angle,
+    spike_triggered_covariance,
+)
+from wna_utils.observe.tally import CellTally, Maps, Tally
+
+__all__ = [
+    "CellTally",
+    "ComplexCell",
+    "CovarianceTally",
+    "FieldTally",
+    "LinearNonlinear",
+    "Maps",
+    "Tally",
+    "cosines",
+    "expected_cosines",
+    "gabor_pair",
+    "jackknife",
+    "largest_angle",
+    "observe",
+    "spike_triggered",
+    "spike_triggered_covariance",
+]

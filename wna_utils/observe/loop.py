@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from wna_utils.observe import tally as tallies
 from wna_utils.observe.tally import Filled, Tally
-from wna_utils.stimuli.white import BLOCK, Block, Source
+from wna_utils.stimuli.blocks import BLOCK, Block, Source
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.devices import PRECISIONS, autocast, resolve_device
 from wna_utils.support.fingerprint import code_digest, digest, model_digest

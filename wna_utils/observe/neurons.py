@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.stimuli.gabor import ONE_OCTAVE, gabor
+from wna_utils.stimuli.wavelets import ONE_OCTAVE, gabor
 from wna_utils.support.checks import one_of
 
 WHITE = 1 / 12**0.5  # standard deviation of the uniform noise: for white noise a unit filter's drive has variance 1

@@ -15,7 +15,7 @@ from torch.nn.functional import pad, unfold
 from wna_utils.networks.layers import Field, field_of
 from wna_utils.observe.loop import observe
 from wna_utils.observe.tally import UNIT, Sums, counted
-from wna_utils.stimuli.white import BLOCK, Block, Source
+from wna_utils.stimuli.blocks import BLOCK, Block, Source
 
 GREY = 0.5
 CHUNK = 250  # images at a time: what they need stays in cache

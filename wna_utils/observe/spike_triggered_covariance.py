@@ -13,7 +13,7 @@ from wna_utils.networks.layers import Field, field_of
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import GREY, answer_shape
 from wna_utils.observe.tally import UNIT, Sums, counted
-from wna_utils.stimuli.white import BLOCK, Block, Source
+from wna_utils.stimuli.blocks import BLOCK, Block, Source
 
 IN_CACHE = 250_000  # numbers in the fields worked on at a time
 LARGEST = 4_096  # pixels of a field whose covariance is kept

@@ -16,10 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from wna_utils.stimuli.white import Block
+from wna_utils.stimuli.blocks import Block
 from wna_utils.support.paths import replacing
 
 UNIT = 2.0**24  # a pixel value of 1, in counted units
+Maps = np.ndarray | np.ma.MaskedArray
 
 
 class Filled(Protocol):

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from wna_utils.data import datasets as data
-from wna_utils.networks import architectures as models
-from wna_utils.networks import training
+from wna_utils.data import datasets
+from wna_utils.networks import architectures, training
 from wna_utils.networks.layers import readout
 from wna_utils.observe.loop import observe, stream
 from wna_utils.observe.spike_triggered_average import spike_triggered
+from wna_utils.stimuli.blocks import BLOCK, Source
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
-from wna_utils.stimuli.white import BLOCK, Source, WhiteNoise
+from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.devices import PRECISIONS, autocast, has_bf16, resolve_device
 
 SHAPE = (1, 28, 28)
@@ -69,9 +69,9 @@ def _bench_averages(network: nn.Module, device: torch.device) -> None:
 
 def _bench_sources(device: torch.device) -> None:
     """Print how fast each kind of noise is made, and shown to the CIFAR-10 network (whose weights do not matter)."""
-    network = models.build("cifar_cnn", (3, 32, 32), 10, seed=0)
+    network = architectures.build("cifar_cnn", (3, 32, 32), 10, seed=0)
     for name in ("mnist", "cifar10"):
-        dataset = data.load(name)
+        dataset = datasets.load(name)
         size = "×".join(map(str, dataset.shape))
         for kind, source in (
             ("white", WhiteNoise(dataset.shape)),

@@ -11,7 +11,7 @@ import nbformat
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from wna_utils.analysis.statistics import Estimate
+from wna_utils.analysis.estimates import Estimate
 from wna_utils.report.params import running_profile
 from wna_utils.report.profiles import JUDGED
 from wna_utils.support.checks import one_of

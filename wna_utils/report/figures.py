@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wna_utils.analysis.statistics import Estimate, Maps
+from wna_utils.analysis.estimates import Estimate
+from wna_utils.observe.tally import Maps
 
 MAP, SIGNED = "viridis", "RdBu_r"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from wna_utils.analysis.statistics import Estimate
+from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
 from wna_utils.report.claims import NOT_JUDGED, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
 from wna_utils.report.profiles import JUDGED, notice

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from wna_utils.data import datasets as data
+from wna_utils.data import datasets
 from wna_utils.interventions import stimulation
 from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.report.profiles import PROFILES
@@ -71,7 +71,7 @@ COUNTS = (
 RULES: dict[str, Callable[[str, Any], None]] = {
     **dict.fromkeys(COUNTS, lambda name, value: at_least(name, value, 1)),
     "profile": lambda name, value: one_of(name, value, PROFILES),
-    **dict.fromkeys(("dataset", "fashion", "cifar"), lambda name, value: one_of(name, value, data.NAMES)),
+    **dict.fromkeys(("dataset", "fashion", "cifar"), lambda name, value: one_of(name, value, datasets.NAMES)),
     "distribution": lambda name, value: one_of(name, value, stimuli.DISTRIBUTIONS),
     "precision": lambda name, value: one_of(name, value, devices.PRECISIONS),
     "device": lambda _, value: devices.resolve_device(value),

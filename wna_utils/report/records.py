@@ -15,15 +15,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from wna_utils.data import datasets as data
-from wna_utils.networks import architectures as models
-from wna_utils.networks import training
+from wna_utils.data import datasets
+from wna_utils.networks import architectures, training
 from wna_utils.networks.layers import field_of, readout
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally, answer_shape
 from wna_utils.observe.tally import Tally
 from wna_utils.report.provenance import commit, device_in_words, versions
-from wna_utils.stimuli.white import BLOCK, Block, Source, WhiteNoise
+from wna_utils.stimuli.blocks import BLOCK, Block, Source
+from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.checks import between, one_of
 from wna_utils.support.paths import ROOT, replacing
 
@@ -122,7 +122,7 @@ def make(name: str, device: str = "auto") -> Path:
         "device": device_in_words(device),
         "versions": versions(),
     }
-    dataset = data.load(plan.dataset)
+    dataset = datasets.load(plan.dataset)
     trained = training.trained(plan.model, dataset, profile="paper", device=device)
     _write(plan.network_file, {key: _rounded(each) for key, each in trained.state_dict().items()})
     if plan.noise == "gabor":
@@ -170,7 +170,7 @@ def _write(path: Path, tensors: dict[str, Tensor], made: dict[str, str] | None =
 
 
 def _network(plan: Plan) -> nn.Module:
-    network = models.build(plan.model, SHAPES[plan.model], 10, seed=0)
+    network = architectures.build(plan.model, SHAPES[plan.model], 10, seed=0)
     network.load_state_dict(load_file(plan.network_file))
     return network.eval()
 

@@ -15,12 +15,12 @@ import pandas as pd
 import yaml
 from dask.distributed import Future, wait
 
-from wna_utils.observe.shards import WORKER, cluster
 from wna_utils.report import chapters, params
 from wna_utils.report.claims import recorded
 from wna_utils.support import paths
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
+from wna_utils.support.workers import WORKER, cluster
 
 
 def grid(options: Iterable[str]) -> list[dict[str, Any]]:

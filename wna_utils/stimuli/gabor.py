@@ -9,50 +9,15 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from wna_utils.data.datasets import Dataset
-from wna_utils.stimuli.white import BLOCK, Block
-from wna_utils.support.checks import at_least, between, one_of, positive
+from wna_utils.stimuli.blocks import BLOCK, Block
+from wna_utils.stimuli.wavelets import ONE_OCTAVE, gabor_bank
+from wna_utils.support.checks import at_least, between
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir, replacing
 from wna_utils.support.progress import bar
 
-CYCLES = {28: (2, 4, 10), 32: (2, 4, 7, 11)}  # per image, by its side in pixels
 COMPONENTS = {28: 250, 32: 600}  # principal components, for each channel
-ORIENTATIONS = (0, 45, 90, 135)  # degrees
-PHASES = (0, 90)  # degrees
-ONE_OCTAVE = 0.56  # standard deviation of the envelope, in wavelengths, for a bandwidth of one octave
-ASPECT = 0.5  # of the envelope, across to along the stripes
 RIDGE = 0.1
-
-
-def gabor_bank(side: int, width: float = ONE_OCTAVE) -> np.ndarray:
-    """Wavelets (m, side, side): 960 for images of 28×28 pixels, 1520 for 32×32.
-
-    At f cycles per image they sit on the centres of an f × f grid, in four orientations (of the wave) and two
-    phases, and are cut off at the borders of the image. `width` is the standard deviation of the envelope in
-    wavelengths, which the paper leaves open; the authors' code has 2/7.
-    Raises `ValueError` for another side or a width not above 0.
-    """
-    one_of("the side of the images", side, CYCLES)
-    positive("width", width)
-    y, x = np.mgrid[:side, :side] + 0.5  # centres of the pixels
-    return np.stack([
-        gabor(x - column, y - row, side / cycles, orientation, phase, width)
-        for cycles in CYCLES[side]
-        for row in (np.arange(cycles) + 0.5) * side / cycles
-        for column in (np.arange(cycles) + 0.5) * side / cycles
-        for orientation in np.deg2rad(ORIENTATIONS)
-        for phase in np.deg2rad(PHASES)
-    ])  # fmt: skip
-
-
-def gabor(
-    x: np.ndarray, y: np.ndarray, wavelength: float, orientation: float, phase: float, width: float
-) -> np.ndarray:
-    """A wavelet around x = y = 0: lengths in pixels, angles in radians, `width` of its envelope in wavelengths."""
-    across = x * np.cos(orientation) + y * np.sin(orientation)
-    along = y * np.cos(orientation) - x * np.sin(orientation)
-    envelope = np.exp(-(across**2 + (ASPECT * along) ** 2) / (2 * (width * wavelength) ** 2))
-    return envelope * np.cos(2 * np.pi * across / wavelength + phase)
 
 
 def wavelet_weights(images: Tensor, bank: Tensor) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from wna_utils.data.datasets import Dataset
-from wna_utils.networks.architectures import Generator
-from wna_utils.stimuli.white import BLOCK, Block
+from wna_utils.networks.generators import Generator
+from wna_utils.stimuli.blocks import BLOCK, Block
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.fingerprint import model_digest, tensor_digest
 

@@ -1,55 +1,12 @@
-"""Stimulus sources: numbered blocks of images, block i made from (seed, i) alone.
+"""White noise: independent pixels, uniform, normal or binary."""
 
-A block is the same whatever the batch size, the device, the number of workers, or the point where an
-interrupted run goes on. Any source has `shape`, `block(i)` and `identity()`; see `WhiteNoise`.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from wna_utils.support.checks import at_least, fraction, one_of, positive
-from wna_utils.support.fingerprint import tensor_digest
-
-BLOCK = 2_000  # images in a block
-
-
-@dataclass(frozen=True)
-class Block:
-    """Consecutive trials: what was shown, the noise in it, and the signal class it was added to."""
-
-    stimuli: Tensor  # (b, c, h, w)
-    noise: Tensor  # (b, c, h, w); the stimuli themselves when there is no signal
-    signal: Tensor  # (b,) int64; zeros when there is no signal
-
-    def __len__(self) -> int:
-        return len(self.stimuli)
-
-    def __getitem__(self, part: slice) -> "Block":
-        return self._each(lambda tensor: tensor[part])
-
-    def to(self, device: torch.device) -> "Block":
-        return self._each(lambda tensor: tensor.to(device))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Block":
-        stimuli = change(self.stimuli)  # once, if there is nothing but noise
-        return Block(stimuli, stimuli if self.noise is self.stimuli else change(self.noise), change(self.signal))
-
-
-class Source(Protocol):
-    """What `observe` needs to know of a stimulus source."""
-
-    shape: tuple[int, int, int]
-
-    def block(self, i: int) -> Block:
-        """The trials from i·BLOCK to (i + 1)·BLOCK − 1."""
-
-    def identity(self) -> str:
-        """A text that two sources share only if all their blocks are the same."""
+from wna_utils.stimuli.blocks import BLOCK, Block
+from wna_utils.support.checks import at_least, one_of, positive
 
 
 def _uniform(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
@@ -105,73 +62,3 @@ class WhiteNoise:
 
     def identity(self) -> str:
         return repr(self)
-
-
-@dataclass(frozen=True)
-class SmoothNoise:
-    """Normal noise in which neighbouring pixels go together: white noise blurred by a Gaussian of `width` pixels.
-
-    Mean and standard deviation are those of the uniform white noise; the blur runs round the edges, so that all pixels
-    are alike. Raises `ValueError` for a width not above 0.
-    """
-
-    shape: tuple[int, int, int]
-    seed: int = 0
-    width: float = 1.0
-
-    def __post_init__(self):
-        positive("width", self.width)
-
-    def block(self, i: int) -> Block:
-        white = WhiteNoise(self.shape, "normal", self.seed).block(i).noise.numpy() - 0.5
-        rows, columns = (np.exp(-2 * (np.pi * self.width * np.fft.fftfreq(side)) ** 2) for side in self.shape[1:])
-        kept = np.outer(rows, columns)  # of the amplitude, by frequency
-        noise = np.fft.ifft2(np.fft.fft2(white) * kept).real / np.sqrt((kept**2).mean())
-        stimuli = torch.from_numpy(noise.astype(np.float32) + np.float32(0.5))
-        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
-
-    def identity(self) -> str:
-        return repr(self)
-
-
-class Pictures:
-    """Images (m, c, h, w) of a data set as stimuli, shown in turn; their labels (m,) take the place of signals."""
-
-    def __init__(self, images: Tensor, labels: Tensor):
-        self.images, self.labels, self.shape = images, labels.long(), tuple(images.shape[1:])
-
-    def block(self, i: int) -> Block:
-        shown = torch.arange(i * BLOCK, (i + 1) * BLOCK) % len(self.images)
-        stimuli = self.images[shown]
-        return Block(stimuli, stimuli, self.labels[shown])
-
-    def identity(self) -> str:
-        return f"Pictures({tensor_digest(self.images)}, {tensor_digest(self.labels)})"
-
-
-class SignalPlusNoise:
-    """The paper's Eq. 3: stimulus t = γ·s + (1 − γ)·n, the signals s shown in turn, each with fresh noise n.
-
-    `signals` (m, c, h, w) with their classes `labels` (m,); trial j shows signal j mod m.
-
-    Raises `ValueError` for a γ outside [0, 1], no signals, or signals whose shape is not the noise's.
-    """
-
-    def __init__(self, signals: Tensor, labels: Tensor, noise: WhiteNoise, gamma: float):
-        fraction("gamma", gamma)
-        if len(signals) == 0 or len(signals) != len(labels):
-            raise ValueError(f"signals and labels must be as many, 1 or more; got {len(signals)} and {len(labels)}")
-        if tuple(signals.shape[1:]) != tuple(noise.shape):
-            raise ValueError(f"signals have shape {tuple(signals.shape[1:])} but the noise {tuple(noise.shape)}")
-        self.signals, self.labels, self.noise, self.gamma = signals, labels.long(), noise, gamma
-        self.shape = noise.shape
-
-    def block(self, i: int) -> Block:
-        noise = self.noise.block(i).noise
-        shown = torch.arange(i * BLOCK, (i + 1) * BLOCK) % len(self.signals)
-        stimuli = self.gamma * self.signals[shown] + (1 - self.gamma) * noise
-        return Block(stimuli, noise, self.labels[shown])
-
-    def identity(self) -> str:
-        signals = f"{tensor_digest(self.signals)} {tensor_digest(self.labels)}"
-        return f"SignalPlusNoise({signals}, {self.noise.identity()}, gamma={self.gamma!r})"

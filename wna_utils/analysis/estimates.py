@@ -1,0 +1,69 @@
+"""Estimates with their intervals: of proportions, of means over repetitions, of areas under ROC curves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval (NaN ends where there is none) and what it was counted over."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    of: str  # what n counts: "networks", "test images", …
+
+
+def proportion(successes: int, n: int, of: str) -> Estimate:
+    """Share of successes with its 95 % Wilson interval; NaN throughout if n is 0."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0, of)
+    low, high = np.round(proportion_confint(successes, n, method="wilson"), 12)  # 0 of n begins at 0, not 1e-19
+    return Estimate(successes / n, float(low), float(high), n, of)
+
+
+def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:
+    """Mean of independent repetitions with its 95 % t interval, cut to the range `within` of possible values.
+
+    Repetitions that gave nothing (NaN) are left out, and n is what remains.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0, of)
+    n, mean = len(values), float(values.mean())
+    half = t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    low, high = (mean - half, mean + half) if within is None else np.clip((mean - half, mean + half), *within)
+    return Estimate(mean, float(low), float(high), n, of)
+
+
+def area_under_curve(negatives: Sequence[float], positives: Sequence[float], of: str) -> Estimate:
+    """Share of pairs in which the positive case scores higher than the negative: the area under the ROC curve.
+
+    Its 95 % interval is Newcombe's (2006, method 5), which also means something at an area of 1 and for few cases.
+    NaN throughout if either group is empty.
+    """
+    from scipy.optimize import brentq
+    from sklearn.metrics import roc_auc_score
+
+    m, n = len(negatives), len(positives)
+    if min(m, n) == 0:
+        return Estimate(np.nan, np.nan, np.nan, m + n, of)
+    area = float(roc_auc_score([0] * m + [1] * n, [*negatives, *positives]))
+    rest = (m + n) / 2 - 1
+
+    def too_far(limit: float) -> float:
+        spread = limit * (1 - limit) * (1 + rest * (1 - limit) / (2 - limit) + rest * limit / (1 + limit)) / (m * n)
+        return abs(area - limit) - 1.96 * np.sqrt(spread)
+
+    tiny = 1e-9  # at the area itself the two sides are equal, too
+    low = 0.0 if area == 0 else brentq(too_far, 0, area - tiny)
+    high = 1.0 if area == 1 else brentq(too_far, area + tiny, 1)
+    return Estimate(area, low, high, m + n, of)

@@ -1,0 +1,66 @@
+"""How alike maps are: correlations, agreement, distances, and what sets a map apart from the others."""
+
+import numpy as np
+
+from wna_utils.observe.tally import Maps
+
+
+def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
+    """Correlation over pixels of every map in `a` (K, …) with every map in `b` (L, …), (K, L).
+
+    Masked if either is, or if either has the same value everywhere.
+    """
+
+    def standardized(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
+        size = int(np.prod(maps.shape[1:]))  # -1 would not do for no maps
+        flat = np.ma.getdata(maps).reshape(len(maps), size)
+        flat = flat - flat.mean(1, keepdims=True)
+        length = np.linalg.norm(flat, axis=1, keepdims=True)
+        empty = np.ma.getmaskarray(maps).reshape(len(maps), size).any(1) | (length[:, 0] == 0)
+        return flat / np.where(length == 0, 1, length), empty
+
+    (a, a_empty), (b, b_empty) = standardized(a), standardized(b)
+    return np.ma.masked_array(a @ b.T, mask=a_empty[:, None] | b_empty)
+
+
+def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
+    """Which maps (K, …) are more like the reference of their own class than any other's, (K,); False if empty."""
+    alike = correlations(maps, references)
+    return (alike.filled(-np.inf).argmax(1) == np.arange(len(maps))) & ~np.ma.getmaskarray(alike).all(1)
+
+
+def agreement(a: Maps, b: Maps) -> float:
+    """Mean correlation of two sets of maps, class by class, over the classes that both have; NaN if there are none."""
+    same_class = np.ma.diagonal(correlations(a, b))
+    return float(same_class.mean()) if same_class.count() else np.nan
+
+
+def distances(means: Maps, errors: Maps) -> np.ndarray:
+    """L2 distance between any two of the means (K, …) of samples, (pairs,), freed of what sampling adds to it.
+
+    Two means of the same thing differ by their errors (K, …): the errors' squares are taken off the squared distance.
+    Means without an error are left out.
+    """
+    known = ~np.ma.getmaskarray(errors).reshape(len(errors), -1).any(1)
+    flat, noise = (np.ma.getdata(each).reshape(len(each), -1)[known] for each in (means, errors))
+    first, second = np.triu_indices(len(flat), 1)
+    spread = (noise**2).sum(1)
+    squared = ((flat[first] - flat[second]) ** 2).sum(1) - spread[first] - spread[second]
+    return np.sqrt(squared.clip(min=0))
+
+
+def orientedness(maps: Maps) -> np.ndarray:
+    """How much of each map (m, c, s, s) lies in stripes of one orientation, (m,): 1 for a grating, 0 for a round spot.
+
+    The length of the mean of exp(2i·orientation) over the map's spectrum, weighted by power; NaN for a masked map.
+    """
+    filled = np.ma.filled(maps, np.nan)
+    power = (abs(np.fft.fft2(filled - filled.mean((-2, -1), keepdims=True), s=(16, 16))) ** 2).sum(1)
+    frequency = np.fft.fftfreq(16)
+    angle = np.arctan2(frequency[:, None], frequency)
+    return abs((power * np.exp(2j * angle)).sum((-2, -1))) / power.sum((-2, -1))
+
+
+def distinctive(maps: Maps) -> Maps:
+    """Maps (K, …) less the mean over classes: what tells a class from the others."""
+    return maps - maps.mean(0, keepdims=True)
