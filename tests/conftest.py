@@ -12,6 +12,13 @@ from wna_utils.data import datasets
 from wna_utils.stimuli.white import WhiteNoise
 
 
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU"))
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("WNA_CACHE", str(tmp_path / "cache"))

@@ -119,4 +119,4 @@ def test_cache_that_cannot_be_written_is_told_before_any_work(digits, planted, n
     with pytest.raises(OSError, match=r"cannot write to .*WNA_CACHE"):
         trained("cnn", digits, recipe=Recipe(epochs=1000))
     with pytest.raises(OSError, match=r"cannot write to .*WNA_CACHE"):
-        observe(planted, noise, 10**12, 2)
+        observe(planted, noise, 10**11)

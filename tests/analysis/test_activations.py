@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from wna_utils.analysis import activations
-from wna_utils.analysis.activations import ByLabel, activations_by_class, called_when_mixed, turned
+from wna_utils.analysis.activations import activations_by_class, called_when_mixed, turned
 from wna_utils.networks import architectures
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.pictures import Pictures
@@ -52,7 +52,7 @@ def test_means_by_response_equal_brute_force(network):
 
 def test_means_by_label_equal_brute_force(network, digits):
     x, y = digits.x_test[:300], digits.y_test[:300]
-    found = activations_by_class(network, LAYERS, Pictures(x, y), 300, by=ByLabel)
+    found = activations_by_class(network, LAYERS, Pictures(x, y), 300, by="label")
     assert found.counts.tolist() == torch.bincount(y, minlength=10).tolist()
     np.testing.assert_allclose(found.means["conv2"][3], at(network, "conv2", x[y == 3]).mean(0), atol=1e-5)
     other = activations_by_class(network, LAYERS, Pictures(x, y), 300)

@@ -6,7 +6,7 @@ import torch
 
 from wna_utils.analysis import convergence
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import Tally
+from wna_utils.observe.tally import ClassTally
 from wna_utils.stimuli.white import WhiteNoise
 
 SIZES = (300, 1_000, 3_000, 10_000)
@@ -15,14 +15,14 @@ SIZES = (300, 1_000, 3_000, 10_000)
 @pytest.fixture
 def grown(planted, noise):
     """Growing tallies of a planted observer, and its converged one from other noise."""
-    converged = observe(planted, WhiteNoise(noise.shape, seed=9), 400_000, classes=2)
-    fresh = partial(observe, planted, noise, classes=2)
+    converged = observe(planted, WhiteNoise(noise.shape, seed=9), 400_000)
+    fresh = partial(observe, planted, noise)
     return convergence.growing(lambda start, n: fresh(n, start=start), SIZES), converged
 
 
 def test_growing_tallies_are_those_of_one_run_each(grown, planted, noise):
     for tally, size in zip(grown[0], SIZES, strict=True):
-        assert tally == observe(planted, noise, size, classes=2)
+        assert tally == observe(planted, noise, size)
 
 
 def test_error_of_a_planted_observers_maps_follows_one_over_root_n(grown):
@@ -46,13 +46,13 @@ def test_likeness_of_a_planted_observers_maps_is_what_theory_expects(grown):
 
 def test_a_class_without_images_counts_as_unlike(noise):
     images = noise.block(0).stimuli
-    both, one = Tally.empty(3, noise.shape), Tally.empty(3, noise.shape)
+    both, one = ClassTally.of(3, noise.shape), ClassTally.of(3, noise.shape)
     both.count(images, torch.arange(2000) % 2)
     one.count(images, torch.zeros(2000, dtype=torch.long))
     assert convergence.likeness(both, both) == pytest.approx(1)
     assert convergence.likeness(one, both) == 0  # a class that has all the images differs from none
     assert np.ma.getmaskarray(convergence.errors(one, both)).tolist() == [False, True, True]
-    assert np.isnan(convergence.likeness(one, Tally.empty(3, noise.shape)))
+    assert np.isnan(convergence.likeness(one, ClassTally.of(3, noise.shape)))
 
 
 def test_no_pixels_are_significant_without_signal_and_many_are_with_it(grown, noise):
@@ -60,10 +60,10 @@ def test_no_pixels_are_significant_without_signal_and_many_are_with_it(grown, no
     shares = [convergence.share_significant(tally) for tally in tallies]
     assert shares[-1] > 0.5
     assert shares == sorted(shares)
-    at_random = Tally.empty(2, noise.shape)
+    at_random = ClassTally.of(2, noise.shape)
     at_random.count(noise.block(0).stimuli, torch.arange(2000) % 2)
     assert convergence.share_significant(at_random) <= 0.02
-    few = Tally.empty(2, noise.shape)
+    few = ClassTally.of(2, noise.shape)
     few.count(noise.block(0).stimuli[:12], torch.tensor([0] * 3 + [1] * 9))
     assert convergence.share_significant(few) == 0
 

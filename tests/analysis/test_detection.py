@@ -34,7 +34,7 @@ def observer(backdoor=None, seed=0):
 
 
 def z_of(model, n=20_000, seed=1):
-    return observe(model, WhiteNoise(SHAPE, seed=seed), n, classes=5).z
+    return observe(model, WhiteNoise(SHAPE, seed=seed), n).z
 
 
 def test_a_patch_planted_in_a_linear_observer_is_found_where_it_is():

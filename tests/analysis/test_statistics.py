@@ -4,7 +4,7 @@ import torch
 
 from wna_utils import analysis as st
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import Tally
+from wna_utils.observe.tally import ClassTally
 
 
 def masked(maps, *empty):
@@ -55,12 +55,12 @@ def test_classification_image_is_eq_1():
 
 
 def test_classification_image_recovers_a_planted_template(planted, noise):
-    from wna_utils.observe.tally import CellTally
+    from wna_utils.observe.cells import CellTally
     from wna_utils.stimuli.pictures import SignalPlusNoise
 
     signals = 0.5 + 0.02 * planted.templates.view(2, 1, 8, 8)
     source = SignalPlusNoise(signals, torch.tensor([0, 1]), noise, gamma=0.3)
-    tally = observe(planted, source, 100_000, classes=2, tally=CellTally.of(2))
+    tally = observe(planted, source, 100_000, into=CellTally(2))
     found = st.classification_image(tally.means("noise")).ravel()
     assert np.corrcoef(found, planted.templates[0])[0, 1] > 0.98
 
@@ -119,7 +119,7 @@ def test_correlations_and_agreement_skip_empty_classes():
 
 
 def test_pool_weighs_groups():
-    tally = Tally.empty(4, (1, 1, 1))
+    tally = ClassTally.of(4, (1, 1, 1))
     tally.count(torch.tensor([0.0, 0.25, 1.0]).view(3, 1, 1, 1), torch.tensor([0, 0, 1]))
     both = st.pool(tally, 2, np.ones(2))
     assert both[0].item() == pytest.approx(1.25 / 3)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from wna_utils.analysis.templates import stretch
-from wna_utils.interventions.attacks import as_plotted, fool, gradient_attack, mixed, perceptibility, towards
+from wna_utils.interventions.attacks import as_plotted, fool, gradient_attack, perceptibility, towards
+from wna_utils.stimuli.mixtures import mixed
 
 GAMMAS = [0.0, 0.3, 1.0]
 

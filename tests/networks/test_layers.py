@@ -22,17 +22,15 @@ def test_the_two_parts_make_the_whole(network, pooled):
         torch.testing.assert_close(after(before(x)), network(x), rtol=0, atol=0)
 
 
-@torch.inference_mode()
-def test_stages_follow_each_other(network):
+def test_layers_are_read_in_any_network_where_they_are_done(network):
     x = torch.rand(3, *network.shape)
-    out = x
-    parts = layers.stages(network, ["conv1", "conv2", "fc1"])
-    for part in parts:
-        out = part(out)
-    assert len(parts) == 4
-    assert torch.equal(out, network(x))
+    nodes = layers.activation_nodes(network, ["conv1", "conv2", "fc1"])
+    found = layers.extracted(network, list(nodes.values()))(x)
+    for layer, node in nodes.items():
+        before, _ = layers.split(network, layer, pooled=True)
+        torch.testing.assert_close(found[node], before(x))
     with pytest.raises(ValueError, match="must follow each other as in the network: conv1, conv2"):
-        layers.stages(network, ["conv2", "conv1"])
+        layers.activation_nodes(network, ["conv2", "conv1"])
 
 
 def test_activations_are_the_nonlinearity_s(network):
@@ -93,3 +91,43 @@ def test_unknown_layer_or_unit_is_one_sentence():
         layers.readout(network, "conv3")
     with pytest.raises(ValueError, match="unit of conv1 must lie between 0 and 19; got 20"):
         layers.readout(network, "conv1", [3, 20])
+
+
+class Residual(torch.nn.Module):
+    """A network that is no plain sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Conv2d(4, 4, 3, padding=1)
+        self.scores = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = self.first(x).relu()
+        return self.scores((x + self.second(x)).mean((2, 3)))
+
+
+def test_layers_of_any_network_can_be_read():
+    network, x = Residual().eval(), torch.rand(5, 1, 8, 8)
+    torch.testing.assert_close(layers.readout(network, "first", [1, 2])(x), network.first(x)[:, [1, 2]])
+    torch.testing.assert_close(layers.readout(network, "second")(x), network.second(network.first(x).relu()))
+    assert layers.field_of(layers.readout(network, "first"), (1, 8, 8)).size == (3, 3)
+
+
+def test_layers_that_are_not_there_are_listed():
+    with pytest.raises(ValueError, match="layer must be one of first, relu, second, add, mean, scores; got 'third'"):
+        layers.readout(Residual(), "third")
+
+
+def test_fields_of_branches_are_refused():
+    observer = torch.nn.Sequential(*layers.readout(Residual(), "add"))
+    with pytest.raises(ValueError, match="only where each layer feeds one other"):
+        layers.field_of(observer, (1, 8, 8))
+
+
+def test_network_that_cannot_be_traced_is_told():
+    class Choosing(torch.nn.Module):
+        def forward(self, x):
+            return x if x.mean() > 0 else -x
+
+    with pytest.raises(ValueError, match=r"layers cannot be read .*: only its scores can"):
+        layers.readout(Choosing(), "relu")

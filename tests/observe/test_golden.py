@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from wna_utils.analysis.activations import ByLabel, ByResponse, WithActivations
+from wna_utils.analysis.activations import ActivationTally
 from wna_utils.data.datasets import Dataset
 from wna_utils.networks import architectures
-from wna_utils.networks.layers import field_of
+from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.spike_triggered_covariance import CovarianceTally
-from wna_utils.observe.tally import CellTally
 from wna_utils.stimuli.gabor import GaborModel, GaborNoise
 from wna_utils.stimuli.generated import GeneratedNoise
 from wna_utils.stimuli.pictures import Pictures, SignalPlusNoise
@@ -74,38 +73,24 @@ def units():
     return torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.ReLU())
 
 
-def by_class(source):
-    return observe(network(), source, N, 2, cache=False)
-
-
-def by_cell(source):
-    return observe(network(), source, N, 2, tally=CellTally.of(2), cache=False)
-
-
-def by_field(source):
-    observer = units()
-    return observe(observer, source, N, (2, 8, 8), tally=partial(FieldTally, field_of(observer, SHAPE)), cache=False)
-
-
-def by_covariance(source):
-    observer = units()
-    tally = partial(CovarianceTally, field_of(observer, SHAPE), 1)
-    return observe(observer, source, N, (2, 8, 8), tally=tally, cache=False)
-
-
-def of_activations(by, source):
-    torch.manual_seed(0)
-    observer = WithActivations(architectures.build("mlp", SHAPE, 2, seed=0), ["fc1"], SHAPE)
-    return observe(observer, source, N, (observer.size,), tally=partial(by.empty, 2), cache=False)
+def activations(by, source):
+    return observe(
+        architectures.build("mlp", SHAPE, 2, seed=0),
+        source,
+        N,
+        into=ActivationTally(by),
+        layers={"fc1": "relu1", "scores": "scores"},
+        cache=False,
+    )
 
 
 TALLIES = {
-    "classes": by_class,
-    "cells": by_cell,
-    "fields": by_field,
-    "covariance": by_covariance,
-    "activations by response": partial(of_activations, ByResponse),
-    "activations by label": partial(of_activations, ByLabel),
+    "classes": lambda source: observe(network(), source, N, cache=False),
+    "cells": lambda source: observe(network(), source, N, into=CellTally(2), cache=False),
+    "fields": lambda source: observe(units(), source, N, into=FieldTally(), cache=False),
+    "covariance": lambda source: observe(units(), source, N, into=CovarianceTally(1), cache=False),
+    "activations by response": partial(activations, "response"),
+    "activations by label": partial(activations, "label"),
 }
 
 
@@ -113,6 +98,7 @@ def summary(tally):
     """Sum, and sum weighted by place, of each of the tally's tensors: a short text that any change of them changes."""
     found = {}
     for name, tensor in tally.tensors().items():
+        name = name.removeprefix("fc1 ")
         flat = tensor.double().flatten()
         place = torch.arange(1, len(flat) + 1, dtype=torch.float64)
         found[name] = [float(flat.sum()), float((flat * (place * 0.6180339887).frac()).sum())]

@@ -12,9 +12,10 @@ from conftest import Linear
 
 from wna_utils.networks import architectures
 from wna_utils.observe import loop as observing
-from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import CellTally
-from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.observe.cells import CellTally
+from wna_utils.observe.loop import NotCached, observe
+from wna_utils.stimuli.blocks import LARGEST as BLOCK
+from wna_utils.stimuli.blocks import Source
 from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.paths import cache_dir
@@ -23,13 +24,13 @@ N = 3 * BLOCK + 700
 
 
 def test_planted_template_is_recovered(planted, noise):
-    tally = observe(planted, noise, 100_000, classes=2)
+    tally = observe(planted, noise, 100_000)
     found = (tally.means[0] - tally.means[1]).ravel()
     assert np.corrcoef(found, planted.templates[0])[0, 1] > 0.98
 
 
 def test_streaming_equals_brute_force(planted, noise):
-    tally = observe(planted, noise, N, classes=2)
+    tally = observe(planted, noise, N)
     images = torch.cat([noise.block(i).stimuli for i in range(4)])[:N]
     responses = planted(images).argmax(1)
     for k in range(2):
@@ -39,11 +40,9 @@ def test_streaming_equals_brute_force(planted, noise):
 
 @pytest.mark.parametrize("cuts", [[BLOCK], [1, BLOCK - 1, 2 * BLOCK + 5], [2 * BLOCK, 2 * BLOCK + 1]])
 def test_split_and_merge_order_do_not_change_a_bit(planted, noise, cuts):
-    whole = observe(planted, noise, N, classes=2, cache=False)
+    whole = observe(planted, noise, N, cache=False)
     ends = [0, *cuts, N]
-    parts = [
-        observe(planted, noise, stop - start, classes=2, start=start, cache=False) for start, stop in pairwise(ends)
-    ]
+    parts = [observe(planted, noise, stop - start, start=start, cache=False) for start, stop in pairwise(ends)]
     forwards, backwards = parts[0], parts[-1]
     for part in parts[1:]:
         forwards = forwards + part
@@ -62,36 +61,43 @@ def test_batch_size_flips_no_more_than_ties(digits):
     np.testing.assert_allclose(small.means[filled], large.means[filled], atol=1e-5)
 
 
-class Flaky:
-    """Noise that fails at one block, once."""
+LOG, FAILING = [], set()  # what was shown; blocks that fail once
 
-    def __init__(self, noise, failing):
-        self.noise, self.failing, self.shown = noise, failing, []
-        self.shape = noise.shape
 
-    def block(self, i):
-        if i == self.failing:
-            self.failing = None
+class Flaky(Source):
+    """Noise that fails at some blocks, once, and writes down what it was asked for."""
+
+    def __init__(self, noise):
+        self.noise, self.shape = noise, noise.shape
+
+    def block(self, number, device="cpu"):
+        here = sys.modules["test_observe"]  # by name: what the two hold is no part of the source
+        if number in here.FAILING:
+            here.FAILING.remove(number)
             raise ConnectionError
-        self.shown.append(i)
-        return self.noise.block(i)
-
-    def identity(self):
-        return self.noise.identity()
+        here.LOG.append(number)
+        return self.noise.block(number, device)
 
 
-def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, monkeypatch):
+@pytest.fixture
+def flaky(noise):
+    LOG.clear()
+    FAILING.clear()
+    return Flaky(noise)
+
+
+def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, flaky, monkeypatch):
     monkeypatch.setattr(observing, "CHECKPOINT_EVERY", 0.0)
-    source = Flaky(noise, failing=2)
+    FAILING.add(2)
     with pytest.raises(ConnectionError):
-        observe(planted, source, N, classes=2)
+        observe(planted, flaky, N)
     [checkpoint] = (cache_dir() / "tallies").glob("*.safetensors")
     _, images = observing.tallies.read(checkpoint)
     assert images == 2 * BLOCK
-    source.shown.clear()
-    resumed = observe(planted, source, N, classes=2)
-    assert sorted(source.shown) == [0, 2, 3]  # block 0 is for trying the model out
-    assert resumed == observe(planted, noise, N, classes=2, cache=False)
+    LOG.clear()
+    resumed = observe(planted, flaky, N)
+    assert LOG == [0, 2, 3]  # block 0 is for a look at how large the pixels are
+    assert resumed == observe(planted, noise, N, cache=False)
 
 
 KILLED = """
@@ -123,31 +129,31 @@ def test_killed_process_leaves_a_whole_checkpoint_that_resumes(tmp_path):
     assert resumed == observe(network, noise, n, cache=False)
 
 
-def test_finished_run_comes_from_the_cache(planted, noise):
-    source = Flaky(noise, failing=None)
-    first = observe(planted, source, N, classes=2)
-    source.shown.clear()
-    assert observe(planted, source, N, classes=2) == first
-    assert source.shown == [0]  # for trying the model out; nothing else is shown again
+def test_finished_run_comes_from_the_cache(planted, flaky):
+    first = observe(planted, flaky, N)
+    LOG.clear()
+    assert observe(planted, flaky, N) == first
+    assert LOG == [0]  # for a look at how large the pixels are; nothing else is shown again
 
 
 def test_damaged_checkpoint_is_made_again(planted, noise):
-    first = observe(planted, noise, N, classes=2)
+    first = observe(planted, noise, N)
     [checkpoint] = (cache_dir() / "tallies").glob("*.safetensors")
     checkpoint.write_bytes(checkpoint.read_bytes()[:50])
-    assert observe(planted, noise, N, classes=2) == first
+    assert observe(planted, noise, N) == first
 
 
 def test_cache_tells_networks_apart(planted, noise):
     other = Linear(planted.templates.flip(0))
-    assert observe(planted, noise, N, classes=2) != observe(other, noise, N, classes=2)
+    assert observe(planted, noise, N) != observe(other, noise, N)
 
 
-def test_network_with_a_hook_is_never_taken_from_the_cache(noise):
+def test_network_with_a_hook_is_never_taken_from_the_cache_and_that_is_said(noise):
     network = architectures.build("logistic", noise.shape, 2, seed=0)
-    first = observe(network, noise, N, classes=2)
+    first = observe(network, noise, N)
     network.fc.register_forward_hook(lambda module, arguments, scores: -scores)
-    assert (observe(network, noise, N, classes=2).counts == first.counts[::-1]).all()
+    with pytest.warns(NotCached, match="shown anew every time: .*hook"):
+        assert (observe(network, noise, N).counts == first.counts[::-1]).all()
 
 
 def test_network_is_not_changed(digits):
@@ -159,23 +165,24 @@ def test_network_is_not_changed(digits):
 
 
 def test_any_function_can_be_the_observer(noise):
-    tally = observe(lambda x: torch.stack([x.mean((1, 2, 3)), 1 - x.mean((1, 2, 3))], 1), noise, 5_000, classes=2)
+    with pytest.warns(NotCached, match="a plain function"):
+        tally = observe(lambda x: torch.stack([x.mean((1, 2, 3)), 1 - x.mean((1, 2, 3))], 1), noise, 5_000)
     assert tally.means[0].mean() > 0.5 > tally.means[1].mean()
     assert not cache_dir().exists()
 
 
 def test_class_never_chosen_has_no_map(noise):
     never = torch.tensor([0.0, 1.0, -1.0])
-    tally = observe(lambda x: never.expand(len(x), 3), noise, N, classes=3)
+    tally = observe(lambda x: never.expand(len(x), 3), noise, N, cache=False)
     assert tally.counts.tolist() == [0, N, 0]
     assert np.ma.getmaskarray(tally.means)[[0, 2]].all()
 
 
 def test_cells_add_up_to_the_trials(planted, noise):
     source = SignalPlusNoise(torch.rand(6, 1, 8, 8), torch.tensor([0, 1] * 3), noise, 0.2)
-    tally = observe(planted, source, N, classes=2, tally=CellTally.of(2))
+    tally = observe(planted, source, N, into=CellTally(2))
     assert tally.counts.sum(1).tolist() == [N // 2, N // 2]
-    assert observe(planted, source, N, classes=2, tally=CellTally.of(2)).noise == tally.noise
+    assert observe(planted, source, N, into=CellTally(2)).noise == tally.noise
 
 
 def test_bf16_is_close(digits):
@@ -223,16 +230,21 @@ def nan_network():
         ({"start": -1}, "start must be 0 or more; got -1"),
         ({"device": "tpu"}, "device must be one of auto, .*cpu; got 'tpu'"),
         ({"precision": "half"}, "precision must be one of float32, bf16; got 'half'"),
-        ({"model": nan_network()}, "NaN or infinity in fc.weight"),
-        ({"model": lambda x: x.mean((1, 2, 3))}, r"must answer \(b, 2\) scores.*got shape \(2,\)"),
-        ({"model": lambda x: x.flatten(1)[:, :5]}, r"must answer \(b, 2\) scores.*got shape \(2, 5\)"),
-        ({"model": lambda x: [0, 1]}, r"must answer \(b, 2\) scores.*got list"),
-        ({"model": architectures.build("cnn", (1, 28, 28), 2, seed=0)}, r"cannot take stimuli of shape \(b, 1, 8, 8\)"),
+        ({"observer": nan_network()}, "NaN or infinity in fc.weight"),
+        ({"observer": lambda x: x.mean((1, 2, 3))}, r"must answer with a row of scores .*; got shape \(2,\) for 2"),
+        ({"observer": lambda x: x[:, :, :5]}, r"must answer \(b, K\) scores.*got shape \(b, 1, 5, 8\)"),
+        ({"observer": lambda x: [0, 1]}, r"must answer with a row of scores .*; got list for 2"),
+        (
+            {"observer": architectures.build("cnn", (1, 28, 28), 2, seed=0)},
+            r"cannot take stimuli of shape \(b, 1, 8, 8\)",
+        ),
     ],
 )
 def test_bad_input_stops_before_any_work(planted, noise, change, sentence, monkeypatch):
-    monkeypatch.setattr(observing, "stream", lambda *_: pytest.fail("work was begun"))
-    arguments = {"model": planted, "source": noise, "n": 100, "classes": 2, **change}
+    monkeypatch.setattr(observing, "shown", lambda *_: pytest.fail("work was begun"))
+    arguments = {"observer": planted, "source": noise, "n": 100, **change}
+    if not isinstance(arguments["observer"], torch.nn.Module):
+        arguments["cache"] = False
     with pytest.raises(ValueError, match=sentence) as caught:
         observe(**arguments)
     assert "\n" not in str(caught.value)
@@ -245,4 +257,4 @@ def test_scores_that_turn_nan_on_the_way_are_noticed(noise):
         return scores / 0 if len(x) > 2 else scores
 
     with pytest.raises(ValueError, match="not finite"):
-        observe(sometimes, noise, 100, classes=2)
+        observe(sometimes, noise, 100, cache=False)

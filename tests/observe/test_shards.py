@@ -1,13 +1,11 @@
-from functools import partial
-
 import pytest
 import torch
 
-from wna_utils.networks.layers import field_of
+from wna_utils.networks.observer import Observer
+from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.shards import observe_on
 from wna_utils.observe.spike_triggered_average import FieldTally, spike_triggered
-from wna_utils.observe.tally import CellTally
 from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.workers import cluster
@@ -20,41 +18,40 @@ def client():
 
 
 def test_merged_shards_are_the_local_tally(client, planted, noise):
-    local = observe(planted, noise, 50_500, 2, cache=False)
-    assert observe_on(client, planted, noise, 50_500, 2, shard=20_000, cache=False) == local
-    assert observe_on(client, planted, noise, 50_500, 2, shard=60_000, cache=False) == local
+    local = observe(planted, noise, 50_500, cache=False)
+    assert observe_on(client, planted, noise, 50_500, shard=20_000, cache=False) == local
+    assert observe_on(client, planted, noise, 50_500, shard=6_000, cache=False) == local
+    assert observe_on(client, planted, noise, 50_500, cache=False) == local
 
 
-def same(a, b):
-    return all(torch.equal(sums, b.tensors()[name]) for name, sums in a.tensors().items())
+def test_an_observer_can_be_sent_too(client, planted, noise):
+    observer = Observer(planted, noise.shape)
+    assert observe_on(client, observer, noise, 9_000, shard=4_000, cache=False) == observe(observer, noise, 9_000)
 
 
 def test_tallies_of_cells_can_be_merged(client, planted):
     signals = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     source = SignalPlusNoise(signals, torch.tensor([0, 1, 1]), WhiteNoise((1, 8, 8)), gamma=0.3)
-    cells = {"tally": CellTally.of(2), "cache": False}
-    local = observe(planted, source, 25_000, 2, **cells)
-    assert same(local, observe_on(client, planted, source, 25_000, 2, shard=20_000, **cells))
+    local = observe(planted, source, 25_000, into=CellTally(2), cache=False)
+    assert observe_on(client, planted, source, 25_000, into=CellTally(2), shard=20_000, cache=False) == local
 
 
 def test_averages_of_fields_can_be_merged(client, noise):
     torch.manual_seed(0)
     units = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU())
     local = spike_triggered(units, noise, 42_000, cache=False)
-    tally = partial(FieldTally, field_of(units, noise.shape))
-    merged = observe_on(client, units, noise, 42_000, (3, 6, 6), shard=20_000, tally=tally, cache=False)
-    assert same(local, merged)
+    assert observe_on(client, units, noise, 42_000, into=FieldTally(), shard=6_000, cache=False) == local
 
 
 def test_a_mistake_on_a_worker_is_told_here(client, planted, noise):
-    with pytest.raises(ValueError, match="the model must answer"):
-        observe_on(client, planted, noise, 4_000, 3, shard=20_000, cache=False)
+    with pytest.raises(ValueError, match="the observer is for stimuli of shape"):
+        observe_on(client, Observer(planted, noise.shape), WhiteNoise((1, 9, 9)), 4_000, cache=False)
 
 
-@pytest.mark.parametrize("shard", [0, 19_999, 22_000])
-def test_shards_are_whole_rounds_of_blocks(client, planted, noise, shard):
-    with pytest.raises(ValueError, match="multiple of 20,000"):
-        observe_on(client, planted, noise, 4_000, 2, shard=shard)
+@pytest.mark.parametrize("shard", [0, 19_999, -2_000])
+def test_shards_are_whole_blocks(client, planted, noise, shard):
+    with pytest.raises(ValueError, match="multiple of 2,000"):
+        observe_on(client, planted, noise, 4_000, shard=shard)
 
 
 def test_no_jobs_are_told():

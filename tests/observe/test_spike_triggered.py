@@ -1,19 +1,22 @@
-from functools import partial
+import io
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from tqdm import tqdm
 
 from wna_utils.networks import architectures, layers
-from wna_utils.observe.loop import observe
+from wna_utils.observe import loop
+from wna_utils.observe import tally as tallies
 from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
-from wna_utils.observe.spike_triggered_average import FieldTally, cosines, jackknife, spike_triggered
+from wna_utils.observe.spike_triggered_average import cosines, jackknife, spike_triggered
 from wna_utils.observe.spike_triggered_covariance import largest_angle, spike_triggered_covariance
-from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.blocks import LARGEST as BLOCK
 from wna_utils.stimuli.pictures import Pictures
 from wna_utils.stimuli.smooth import SmoothNoise
 from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support.paths import cache_dir
 
 SIDE = 10
 FIELD = (1, SIDE, SIDE)
@@ -196,29 +199,27 @@ def test_parts_of_a_covariance_add_up_to_the_whole(filters):
     parts = [
         spike_triggered_covariance(cell, NORMAL, BLOCK, shuffles=2, start=i * BLOCK, cache=False) for i in range(3)
     ]
-    total = parts[2] + parts[0] + parts[1]
-    for name, sums in whole.tensors().items():
-        assert torch.equal(sums, total.tensors()[name])
+    assert parts[2] + parts[0] + parts[1] == whole
 
 
 def test_an_interrupted_average_goes_on_to_the_same_bits(filters, monkeypatch):
     cell = LinearNonlinear(filters[0])
     whole = spike_triggered(cell, NORMAL, 3 * BLOCK, cache=False)
-    monkeypatch.setattr("wna_utils.observe.CHECKPOINT_EVERY", 0.0)
-    made = WhiteNoise.block
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)
 
-    def failing(self, i):
-        if i == 2:
-            raise ConnectionError
-        return made(self, i)
+    class Pulled(tqdm):
+        def update(self, n):
+            super().update(n)
+            if self.n == 3 * BLOCK:
+                raise ConnectionError
 
-    monkeypatch.setattr(WhiteNoise, "block", failing)
+    monkeypatch.setattr(loop, "bar", lambda **options: Pulled(**options, disable=False, file=io.StringIO()))
     with pytest.raises(ConnectionError):
         spike_triggered(cell, NORMAL, 3 * BLOCK)
-    monkeypatch.setattr(WhiteNoise, "block", made)
-    resumed = spike_triggered(cell, NORMAL, 3 * BLOCK)
-    for name, sums in resumed.tensors().items():
-        assert torch.equal(sums, whole.tensors()[name])
+    [checkpoint] = (cache_dir() / "tallies").glob("*.safetensors")
+    assert tallies.read(checkpoint)[1] == 2 * BLOCK
+    monkeypatch.undo()
+    assert spike_triggered(cell, NORMAL, 3 * BLOCK) == whole
 
 
 def test_dead_units_are_masked_and_counted(digits):
@@ -273,10 +274,3 @@ def test_bad_requests_are_one_sentence():
         spike_triggered_covariance(layers.readout(small, "conv6", [0]), WhiteNoise((3, 32, 32)), 10)
     with pytest.raises(ValueError, match="n must be a multiple of 2,000"):
         spike_triggered_covariance(ComplexCell(*gabor_pair(SIDE)), NORMAL, 2_005, shuffles=10)
-
-
-def test_tally_is_wanted_by_observe(filters):
-    cell = LinearNonlinear(filters[0])
-    field = layers.field_of(cell, FIELD)
-    with pytest.raises(ValueError, match=r"must answer \(b, 3, 1\) scores"):
-        observe(cell, NORMAL, 10, (3, 1), tally=partial(FieldTally, field))

@@ -7,7 +7,7 @@ import torch
 
 from wna_utils.report import records
 from wna_utils.report.records import PLANS
-from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.blocks import LARGEST as BLOCK
 
 BLOCK_SHOWN = 41
 
@@ -18,7 +18,8 @@ def test_a_block_shown_again_is_contained_in_the_record(name):
     assert record.plan == PLANS[name]
     assert record.tally.n == record.plan.n == len(record.by_block) * BLOCK
     again = record.shown_again(BLOCK_SHOWN)
-    for part, whole in zip(again.tally.tensors().values(), record.tally.tensors().values(), strict=True):
+    for name, part in again.tally.tensors().items():
+        whole = record.tally.tensors()[name]
         if record.plan.layer:  # groups of blocks, of which this one has only the first
             part, whole = part.sum(0), whole.sum(0)
         if (part >= 0).all():  # counts and sums of what cannot be negative

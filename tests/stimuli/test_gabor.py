@@ -5,9 +5,11 @@ from sklearn.linear_model import Ridge
 
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli import gabor as gabor_noise
-from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli import wavelets
+from wna_utils.stimuli.blocks import LARGEST as BLOCK
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, wavelet_weights
 from wna_utils.stimuli.wavelets import gabor_bank
+from wna_utils.support.identity import identity
 from wna_utils.support.paths import cache_dir
 
 
@@ -39,13 +41,13 @@ def test_bank_has_the_papers_number_of_wavelets(side, wavelets):
 def test_wavelets_have_their_frequency_and_orientation(side):
     bank, size = gabor_bank(side), 256
     start = 0
-    for cycles in gabor_noise.CYCLES[side]:
+    for cycles in wavelets.CYCLES[side]:
         part = bank[start : start + cycles**2 * 8].reshape(cycles, cycles, 4, 2, side, side)
         start += cycles**2 * 8
         at_centre = part[cycles // 2, cycles // 2]  # (orientation, phase, h, w)
         power = (abs(np.fft.fft2(at_centre, (size, size))) ** 2).sum(1)  # both phases: DC is not the peak
         frequencies = np.fft.fftfreq(size) * side  # cycles per image
-        for orientation, spectrum in zip(gabor_noise.ORIENTATIONS, power, strict=True):
+        for orientation, spectrum in zip(wavelets.ORIENTATIONS, power, strict=True):
             row, column = np.unravel_index(spectrum.argmax(), spectrum.shape)
             fy, fx = frequencies[row], frequencies[column]
             assert np.hypot(fx, fy) == pytest.approx(cycles, rel=0.15)
@@ -131,7 +133,7 @@ def test_identity_tells_every_setting_apart(digits):
         GaborNoise(model, add_mean=False),
         GaborNoise(model, stretch=False),
     ]
-    assert len({source.identity() for source in sources}) == len(sources)
+    assert len({identity(source) for source in sources}) == len(sources)
 
 
 def test_a_damaged_model_is_fitted_again(digits):

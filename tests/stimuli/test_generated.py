@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from wna_utils.networks.training import Recipe, trained
-from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.blocks import LARGEST as BLOCK
 from wna_utils.stimuli.generated import GeneratedNoise
+from wna_utils.support.identity import identity
 
 QUICK = Recipe(epochs=1, batch_size=64, precision="float32")
 
@@ -48,8 +49,8 @@ def test_identity_tells_generators_codes_and_seeds_apart(generators, digits):
         GeneratedNoise(generators["vae"], digits, "observed"),
         GeneratedNoise(generators["autoencoder"], digits, "normal"),
     ]
-    assert len({source.identity() for source in sources}) == len(sources)
-    assert sources[0].identity() == GeneratedNoise(generators["vae"], digits, "normal").identity()
+    assert len({identity(source) for source in sources}) == len(sources)
+    assert identity(sources[0]) == identity(GeneratedNoise(generators["vae"], digits, "normal"))
 
 
 def test_bad_input_is_named_in_one_sentence(generators, digits):

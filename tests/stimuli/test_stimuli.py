@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.stimuli.blocks import BLOCK
+from wna_utils.stimuli.blocks import LARGEST as BLOCK
 from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import DISTRIBUTIONS, WhiteNoise
+from wna_utils.support.identity import identity
 
 SHAPE = (1, 8, 8)
 
@@ -58,12 +59,12 @@ def test_signal_of_gamma_zero_is_gone():
 def test_sources_that_differ_have_different_identities():
     signals, labels, noise = torch.rand(3, *SHAPE), torch.zeros(3), WhiteNoise(SHAPE)
     identities = {
-        noise.identity(),
-        WhiteNoise(SHAPE, contrast=0.5).identity(),
-        WhiteNoise(SHAPE, mean=0.0).identity(),
-        SignalPlusNoise(signals, labels, noise, 0.1).identity(),
-        SignalPlusNoise(signals, labels, noise, 0.2).identity(),
-        SignalPlusNoise(signals + 1, labels, noise, 0.2).identity(),
+        identity(noise),
+        identity(WhiteNoise(SHAPE, contrast=0.5)),
+        identity(WhiteNoise(SHAPE, mean=0.0)),
+        identity(SignalPlusNoise(signals, labels, noise, 0.1)),
+        identity(SignalPlusNoise(signals, labels, noise, 0.2)),
+        identity(SignalPlusNoise(signals + 1, labels, noise, 0.2)),
     }
     assert len(identities) == 6
 

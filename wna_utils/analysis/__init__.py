@@ -2,8 +2,7 @@
 
 from wna_utils.analysis.activations import (
     INPUT,
-    ByLabel,
-    ByResponse,
+    ActivationTally,
     activations_by_class,
     called_when_mixed,
     turned,
@@ -27,8 +26,7 @@ from wna_utils.analysis.templates import (
 __all__ = [
     "INPUT",
     "MATCHING_RULES",
-    "ByLabel",
-    "ByResponse",
+    "ActivationTally",
     "Estimate",
     "activations_by_class",
     "agreement",

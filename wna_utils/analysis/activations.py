@@ -2,68 +2,50 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.networks.layers import split, stages
+from wna_utils.networks.layers import activation_nodes, split
+from wna_utils.networks.observer import INPUT, SCORES, Answers, Observer
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import Maps, Tally
+from wna_utils.observe.tally import ClassTally, Maps, Tally
 from wna_utils.stimuli.blocks import Block, Source
+from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import fraction, one_of
-from wna_utils.support.devices import resolve_device
 
-INPUT = "input"  # the images themselves, where a layer is asked for
+BY = ("response", "label")
 
 
-class WithActivations(nn.Module):
-    """An observer that answers its scores and, after them, the activations of some layers in one row: (b, K + …).
+class ActivationTally(Tally):
+    """Counts, sums and sums of squares (K, …) of all that an observer answers but its scores.
 
-    Activations are what a layer passes on, after its nonlinearity and pooling; the first layer may be "input", the
-    stimulus itself. `shapes` are those for one image.
+    By "response", the class that got the highest score, or by "label", the signal's class, whatever it is called.
     """
 
-    def __init__(self, network: nn.Sequential, layers: Sequence[str], shape: tuple[int, int, int]):
+    def __init__(self, by: str = "response"):
         super().__init__()
-        parts = stages(network, [layer for layer in layers if layer != INPUT])
-        self.parts = nn.ModuleList([nn.Identity(), *parts] if layers[0] == INPUT else parts)
-        with torch.inference_mode():
-            outputs = self._outputs(torch.zeros(1, *shape))
-        self.shapes = tuple(tuple(each.shape[1:]) for each in outputs[:-1])
-        self.size = sum(each.numel() for each in outputs)
+        one_of("by", by, BY)
+        self.by = by
 
-    def forward(self, x: Tensor) -> Tensor:
-        *activations, scores = self._outputs(x)
-        return torch.cat([scores, *[each.flatten(1) for each in activations]], 1)
+    def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
+        self.layers = [name for name in observer.answers if name != SCORES]
+        return {
+            f"{layer} {name}": size
+            for layer in self.layers
+            for name, size in ClassTally._sizes(observer.classes, observer.answers[layer]).items()
+        }
 
-    def _outputs(self, x: Tensor) -> list[Tensor]:
-        return [x := part(x) for part in self.parts]
+    def add(self, block: Block, answers: Answers) -> None:
+        """Count the activations that were answered beside the scores (b, K)."""
+        rows = answers[SCORES].argmax(1) if self.by == "response" else block.signal
+        for layer in self.layers:
+            self.of(layer).count(answers[layer], rows)
 
-
-class ByResponse(Tally):
-    """Counts, sums and squares of activations (K, F) by the class that got the highest score."""
-
-    @classmethod
-    def empty(cls, classes: int, answer: tuple[int, ...], shape: tuple[int, ...]) -> "ByResponse":
-        return super().empty(classes, (answer[0] - classes,))
-
-    def add(self, block: Block, scores: Tensor) -> None:
-        """Count the activations that follow the scores, (b, K + F)."""
-        classes = len(self.counts)
-        self.count(scores[:, classes:], self._rows(block, scores[:, :classes]))
-
-    def _rows(self, block: Block, scores: Tensor) -> Tensor:
-        return scores.argmax(1)
-
-
-class ByLabel(ByResponse):
-    """The same by the signal's class, whatever the network calls it."""
-
-    def _rows(self, block: Block, scores: Tensor) -> Tensor:
-        return block.signal
+    def of(self, layer: str) -> ClassTally:
+        """The tally (K,) of one layer's activations, which shares its sums with this one."""
+        return self.part({name: f"{layer} {name}" for name in ClassTally.NAMES})
 
 
 @dataclass(frozen=True)
@@ -84,32 +66,25 @@ class MeanActivations:
 
 
 def activations_by_class(
-    network: nn.Sequential,
-    layers: Sequence[str],
-    source: Source,
-    n: int,
-    classes: int = 10,
-    by: type[ByResponse] = ByResponse,
-    **options,
+    network: nn.Sequential, layers: Sequence[str], source: Source, n: int, by: str = "response", **options
 ) -> MeanActivations:
-    """Show n stimuli to a network and average the activations of its layers, by the class called (or `ByLabel`).
+    """Show n stimuli to a network and average the activations of its layers, by the class called, or "label".
 
-    `options` are those of `observe`. Raises `ValueError` for an unknown layer.
+    Activations are what a layer passes on, after its nonlinearity and pooling; the first layer may be "input", the
+    stimulus itself. `options` are those of `observe`. Raises `ValueError` for an unknown layer.
     """
-    observer = WithActivations(network, layers, source.shape)
-    tally = observe(observer, source, n, (observer.size,), tally=partial(by.empty, classes), **options)
-    ends = np.cumsum([0, *(torch.Size(shape).numel() for shape in observer.shapes)])
-
-    def by_layer(rows: Maps) -> dict[str, Maps]:  # (K, F)
-        return {
-            layer: rows[:, start:stop].reshape(-1, *shape)
-            for layer, (start, stop), shape in zip(layers, pairwise(ends), observer.shapes, strict=True)
-        }
-
-    return MeanActivations(tally.counts, by_layer(tally.means), by_layer(tally.standard_error))
+    inner = [layer for layer in layers if layer != INPUT]
+    nodes = {layer: INPUT for layer in layers if layer == INPUT} | activation_nodes(network, inner) | {SCORES: SCORES}
+    tally = observe(network, source, n, into=ActivationTally(by), layers=nodes, **options)
+    of = {layer: tally.of(layer) for layer in layers}
+    return MeanActivations(
+        of[layers[0]].counts,
+        {layer: each.means for layer, each in of.items()},
+        {layer: each.standard_error for layer, each in of.items()},
+    )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def called_when_mixed(
     network: nn.Sequential, layer: str, pattern: Tensor, images: Tensor, gammas: Sequence[float], device: str = "auto"
 ) -> Tensor:
@@ -121,14 +96,14 @@ def called_when_mixed(
     """
     for gamma in gammas:
         fraction("gamma", gamma)
-    target = resolve_device(device)
-    before, after = (nn.Identity(), network) if layer == INPUT else split(network, layer, pooled=True)
-    before, after = (each.to(target, memory_format=torch.channels_last).eval() for each in (before, after))
-    activations = torch.cat([before(batch.to(target)) for batch in images.split(250)])
+    observer = Observer(network, tuple(images.shape[1:]), device=device)
+    inner = observer.network
+    before, after = (nn.Identity(), inner) if layer == INPUT else split(inner, layer, pooled=True)
+    activations = torch.cat([before(batch) for batch in observer.batches(images)])
     if pattern.shape != activations.shape[1:]:
         raise ValueError(f"a pattern for {layer} has shape {tuple(activations.shape[1:])}; got {tuple(pattern.shape)}")
-    pattern = pattern.to(target, torch.float32)
-    mixtures = ((1 - gamma) * pattern + gamma * batch for gamma in gammas for batch in activations.split(250))
+    pattern = pattern.to(observer.device, torch.float32)
+    mixtures = (mixed(batch, pattern, g) for g in gammas for batch in activations.split(observer.batch_size))
     return torch.cat([after(batch).argmax(1) for batch in mixtures]).view(len(gammas), -1).cpu()
 
 

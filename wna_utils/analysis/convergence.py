@@ -6,27 +6,27 @@ import numpy as np
 
 from wna_utils.analysis.significance import significant
 from wna_utils.analysis.similarity import correlations
-from wna_utils.observe.tally import Tally
+from wna_utils.observe.tally import ClassTally
 from wna_utils.support.checks import at_least
 
 FEWEST = 10  # images in a class below which its pixels are not tested
 
 
-def growing(show: Callable[[int, int], Tally], sizes: Sequence[int]) -> list[Tally]:
+def growing(show: Callable[[int, int], ClassTally], sizes: Sequence[int]) -> list[ClassTally]:
     """Tallies of the first `sizes` images, each the one before plus what is new: no image is shown twice.
 
     `show(start, n)` tallies trials start … start + n − 1. Raises `ValueError` unless sizes rise from 1 or more.
     """
     steps = np.diff([0, *sizes])
     at_least("each step between sizes", min(steps), 1)
-    tallies: list[Tally] = []
+    tallies: list[ClassTally] = []
     for start, n in zip([0, *sizes], map(int, steps), strict=False):
         new = show(start, n)
         tallies.append(tallies[-1] + new if tallies else new)
     return tallies
 
 
-def likeness(tally: Tally, converged: Tally) -> float:
+def likeness(tally: ClassTally, converged: ClassTally) -> float:
     """Mean over classes of the correlation of a map with its converged one, each less the mean of all stimuli.
 
     A class that is still empty counts as 0: nothing is known of it. One that is empty in `converged`, too, is left out.
@@ -36,19 +36,19 @@ def likeness(tally: Tally, converged: Tally) -> float:
     return float(same_class.filled(0)[reached].mean()) if reached.any() else np.nan
 
 
-def errors(tally: Tally, converged: Tally) -> np.ma.MaskedArray:
+def errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArray:
     """Root mean square difference of each class's map from the converged one, (K,)."""
     return np.ma.sqrt(((tally.means - converged.means) ** 2).mean((1, 2, 3)))
 
 
-def expected_errors(tally: Tally, converged: Tally) -> np.ma.MaskedArray:
+def expected_errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArray:
     """What `errors` should be by theory, (K,): σ·√(1/n + 1/N) for n images of a class, N in the converged map."""
     spread = np.ma.sqrt((converged.standard_error**2).mean((1, 2, 3)) * converged.counts)
     with np.errstate(divide="ignore"):
         return spread * np.ma.masked_invalid(np.sqrt(1 / tally.counts + 1 / converged.counts))
 
 
-def expected_likeness(converged: Tally, n: int) -> float:
+def expected_likeness(converged: ClassTally, n: int) -> float:
     """What `likeness` should be after n images, if the noise is white: signal and sampling noise by class.
 
     With S² the variance of the converged map over pixels, less its own sampling noise ν_N, and ν_n the sampling noise
@@ -64,7 +64,7 @@ def expected_likeness(converged: Tally, n: int) -> float:
     return float(np.nan_to_num(expected * seen)[reached].mean()) if reached.any() else np.nan
 
 
-def share_significant(tally: Tally, rate: float = 0.05) -> float:
+def share_significant(tally: ClassTally, rate: float = 0.05) -> float:
     """Share of all pixels that differ from the mean of all stimuli; classes of fewer than ten images are not tested."""
     z = np.ma.masked_array(tally.z, copy=True)
     z[tally.counts < FEWEST] = np.ma.masked

@@ -1,15 +1,14 @@
 """Finding a planted patch: in classification images, in average gradients, and by inverting the trigger (§3.2)."""
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wna_utils.networks.observer import observer_of
 from wna_utils.observe.tally import Maps
 from wna_utils.support.checks import at_least
-from wna_utils.support.devices import resolve_device
 from wna_utils.support.progress import without_widgets
 
 WINDOW = 5  # pixels: maps are summed over squares of this side, and compared with what lies as far around
@@ -85,15 +84,14 @@ def class_gradients(
     with without_widgets():
         from captum.attr import Saliency
 
-    target = resolve_device(device)
-    network = copy.deepcopy(network).to(target).eval()
-    log_probability = Saliency(lambda batch: network(batch).log_softmax(1))
+    observer = observer_of(network, tuple(images.shape[1:]), device=device)
+    log_probability = Saliency(lambda batch: observer.network(batch).log_softmax(1))
     counts = np.zeros(classes)
     sums, squares = np.zeros((2, classes, *images.shape[1:]))
-    for batch, own in zip(images.split(500), labels.split(500), strict=True):
-        batch, own = batch.to(target, copy=True).requires_grad_(), own.to(target)
+    for batch, own in zip(observer.batches(images), labels.split(observer.batch_size), strict=True):
+        batch, own = batch.requires_grad_(), own.to(observer.device)
         gradient = -log_probability.attribute(batch, target=own, abs=False).detach()
-        correct = network(batch).argmax(1) == own
+        correct = observer.network(batch).argmax(1) == own
         one_hot = torch.nn.functional.one_hot(own, classes)[correct].double()
         each = gradient[correct].double()
         counts += one_hot.sum(0).cpu().numpy()
@@ -119,9 +117,8 @@ def inverted_triggers(
     than one step.
     """
     at_least("steps", steps, 1)
-    target = resolve_device(device)
-    network = copy.deepcopy(network).to(target).eval()
-    _, c, h, w = images.shape
+    observer = observer_of(network, tuple(images.shape[1:]), device=device)
+    target, (_, c, h, w) = observer.device, images.shape
     generator = torch.Generator().manual_seed(0)
     raw = [
         torch.full(shape, start, device=target)
@@ -137,7 +134,7 @@ def inverted_triggers(
         batch = images[torch.randint(len(images), (BATCH,), generator=generator)].to(target)
         mask, pattern = (each.sigmoid() for each in raw)
         painted = (1 - mask[:, None]) * batch + (mask * pattern)[:, None]  # (K, BATCH, c, h, w)
-        scores = network(painted.flatten(0, 1))
+        scores = observer.network(painted.flatten(0, 1))
         loss = nn.functional.cross_entropy(scores, towards, reduction="none").view(classes, -1).mean(1)
         size = mask.flatten(1).sum(1)
         optimizer.zero_grad()

@@ -1,16 +1,13 @@
 """What units would see if one could look inside: their mean gradients over noise (§3.3, Stein's lemma)."""
 
-import copy
-
 import numpy as np
 import torch
 from torch import nn
 
 from wna_utils.networks.layers import field_of
-from wna_utils.observe.spike_triggered_average import CHUNK
-from wna_utils.stimuli.blocks import BLOCK, Source
+from wna_utils.networks.observer import observer_of
+from wna_utils.stimuli.blocks import Source
 from wna_utils.support.checks import at_least
-from wna_utils.support.devices import resolve_device
 from wna_utils.support.progress import bar
 
 
@@ -22,20 +19,20 @@ def mean_gradients(observer: nn.Module, source: Source, n: int, device: str = "a
     stimuli, or stimuli of another size.
     """
     at_least("n", n, 2)
-    field = field_of(observer, source.shape)
+    observer = observer_of(observer, source.shape, device=device)
+    field = field_of(observer.network, source.shape)
     if field.positions != (1, 1) or field.margins != [0] * 4:
         raise ValueError(
             f"stimuli must be as large as the receptive field, {field.size[0]}×{field.size[1]} pixels, without "
             f"padding; got {source.shape[1]}×{source.shape[2]}"
         )
-    target = resolve_device(device)
-    observer = copy.deepcopy(observer).to(target).eval()
     sums = squares = 0.0
     with bar(total=n, desc="averaging gradients", unit=" images", unit_scale=True) as progress:
-        for start in range(0, n, BLOCK):
-            for x in source.block(start // BLOCK).stimuli[: n - start].split(CHUNK):
-                x = x.to(target, copy=True).requires_grad_()
-                responses = observer(x).flatten(1).sum(0)
+        for number in range(-(-n // source.block_size)):
+            stimuli = source.block(number, observer.device).stimuli[: n - number * source.block_size]
+            for x in observer.batches(stimuli):
+                x.requires_grad_()
+                responses = observer.network(x).flatten(1).sum(0)
                 each = [torch.autograd.grad(unit, x, retain_graph=True)[0].double() for unit in responses]
                 sums = sums + torch.stack([gradient.sum(0) for gradient in each]).cpu().numpy()
                 squares = squares + torch.stack([gradient.square().sum(0) for gradient in each]).cpu().numpy()

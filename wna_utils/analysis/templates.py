@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from wna_utils.analysis.estimates import Estimate, proportion
 from wna_utils.networks.training import predict
-from wna_utils.observe.tally import Maps, Tally
+from wna_utils.observe.tally import ClassTally, Maps
 from wna_utils.support.checks import one_of
 
 MATCHING_RULES = ("dot", "cosine", "centred")
@@ -67,7 +67,7 @@ def read_back(network: nn.Module, maps: Maps) -> np.ma.MaskedArray:
     return np.ma.masked_array(predict(network, shown).numpy(), mask=empty)
 
 
-def pool(tally: Tally, groups: int, weights: np.ndarray) -> np.ma.MaskedArray:
+def pool(tally: ClassTally, groups: int, weights: np.ndarray) -> np.ma.MaskedArray:
     """Class means (K, c, h, w) of a tally of K·`groups` rows, the images of group i weighted by `weights[i]`.
 
     A class whose images all weigh nothing is masked.

@@ -1,6 +1,5 @@
 """Attacks by addition: a pattern is mixed into images until a network calls them by the pattern's class (§3.2)."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from wna_utils.analysis.templates import stretch
-from wna_utils.networks.training import predict
+from wna_utils.networks.observer import observer_of
 from wna_utils.observe.tally import Maps
+from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import at_least, fraction, positive
-from wna_utils.support.devices import resolve_device
 from wna_utils.support.progress import without_widgets
 
 
@@ -26,12 +25,6 @@ def as_plotted(maps: Maps) -> np.ma.MaskedArray:
     stretched = stretch(maps)
     pictures = colormaps["viridis"](np.ma.filled(stretched, 0))  # (K, 1, h, w, 4)
     return np.ma.masked_array(pictures.mean(-1), mask=np.ma.getmaskarray(stretched))
-
-
-def mixed(images: Tensor, pattern: Tensor, gamma: float) -> Tensor:
-    """(1 − γ) · images + γ · pattern, images (n, c, h, w) and pattern (c, h, w): Eq. 3 with the pattern as signal."""
-    fraction("gamma", gamma)
-    return (1 - gamma) * images + gamma * pattern
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,7 @@ def fool(
 ) -> Fooled:
     """Mix each class's pattern (K, c, h, w) into the images (n, c, h, w) at every γ and ask the network what they are.
 
+    The pattern is the signal of Eq. 3, and γ its share.
     `own` (n,) are the classes of the images before the attack. The network is not changed.
     Raises `ValueError` for a γ outside [0, 1], or if `own` and the images are not as many.
     """
@@ -75,15 +69,14 @@ def fool(
         raise ValueError(f"images and their own classes must be as many; got {len(images)} and {len(own)}")
     for gamma in gammas:
         fraction("gamma", gamma)
-    target = resolve_device(device)
-    network = copy.deepcopy(network).to(target, memory_format=torch.channels_last).eval()
-    images = images.to(target)
+    observer = observer_of(network, tuple(images.shape[1:]), device=device, precision=precision)
+    images = images.to(observer.device)
     called = np.full((len(patterns), len(gammas), len(images)), -1)
     missing = np.ma.getmaskarray(patterns).reshape(len(patterns), -1).any(1)
     for k in np.flatnonzero(~missing):
-        pattern = torch.from_numpy(np.ma.getdata(patterns[k])).float().to(target)
+        pattern = torch.from_numpy(np.ma.getdata(patterns[k])).float().to(observer.device)
         for g, gamma in enumerate(gammas):
-            called[k, g] = predict(network, mixed(images, pattern, gamma), precision=precision).cpu()
+            called[k, g] = observer.predict(mixed(pattern, images, gamma))
     return Fooled(called, np.asarray(own))
 
 
@@ -101,15 +94,14 @@ def gradient_attack(
 
     positive("eps", eps)
     at_least("steps", steps, 1)
-    target = resolve_device(device)
-    classes = network(images[:1]).shape[1]
+    observer = observer_of(network, tuple(images.shape[1:]), device=device)
     inside = PyTorchClassifier(
-        copy.deepcopy(network).to(target).eval(),
+        observer.network,
         nn.CrossEntropyLoss(),
-        tuple(images.shape[1:]),
-        classes,
+        observer.shape,
+        observer.classes,
         clip_values=(0, 1),
-        device_type="gpu" if target.type == "cuda" else "cpu",
+        device_type="gpu" if observer.device.type == "cuda" else "cpu",
     )
     common = {"norm": 2, "eps": eps, "targeted": True, "batch_size": 500}
     if steps == 1:

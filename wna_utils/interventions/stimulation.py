@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wna_utils.networks.layers import names, split
-from wna_utils.stimuli.blocks import BLOCK
-from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.networks.layers import names, readout
+from wna_utils.networks.observer import SCORES, Observer
+from wna_utils.stimuli.blocks import Source
+from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import at_least, one_of
 
 RULES = ("paper", "code")
@@ -16,15 +17,14 @@ SIGNS = {"increase": 1.0, "decrease": -1.0}
 SCALES = {"conv1": 0.1, "conv2": 1.0, "fc1": 0.01}  # λ of Eq. 6
 
 
-@torch.inference_mode()
-def map_activation(network: nn.Sequential, layer: str, images: Tensor) -> Tensor:
+def map_activation(network: nn.Module, layer: str, images: Tensor, device: str = "auto") -> Tensor:
     """Activation of a layer's maps, after the nonlinearity and before pooling, averaged over images: (m, h', w').
 
     A dense layer has one neuron per map, (m, 1, 1). Raises `ValueError` for an unknown layer or no images.
     """
     at_least("the number of images", len(images), 1)
-    before, _ = split(network, layer)
-    total = sum(before(batch).sum(0) for batch in images.split(500))
+    observer = Observer(readout(network, layer), tuple(images.shape[1:]), device=device)
+    total = sum(observer.answer(batch)[SCORES].sum(0) for batch in observer.batches(images)).cpu()
     return (total / len(images)).reshape(len(total), *(total.shape[1:] or (1, 1)))
 
 
@@ -65,30 +65,34 @@ def stimulated(network: nn.Sequential, layer: str, change: Tensor) -> nn.Sequent
     return other
 
 
-@torch.inference_mode()
-def responses(network: nn.Sequential, layer: str, stimuli: Tensor, changes: Sequence[Tensor]) -> Tensor:
+@torch.no_grad()
+def responses(
+    network: nn.Sequential | Observer, layer: str, stimuli: Tensor, changes: Sequence[Tensor], device: str = "auto"
+) -> Tensor:
     """What `stimulated` networks call stimuli (n, c, h, w), for each of the changes of bias, (len(changes), n).
 
     Only what follows the layer is computed anew for each change; the network itself is left alone.
     """
-    one_of("layer", layer, names(network))
-    at = [name for name, _ in network.named_children()].index(layer) + 1
-    before, after = network[:at], network[at:]
+    observer = network if isinstance(network, Observer) else Observer(network, tuple(stimuli.shape[1:]), device=device)
+    one_of("layer", layer, names(observer.network))
+    at = [name for name, _ in observer.network.named_children()].index(layer) + 1
+    before, after = observer.network[:at], observer.network[at:]
+    changes = [change.to(observer.device) for change in changes]
     called = []
-    for batch in stimuli.split(500):
+    for batch in observer.batches(stimuli):
         driven = before(batch)
         shape = (-1, *[1] * (driven.ndim - 2))
         called.append(torch.stack([after(driven + change.view(shape)).argmax(1) for change in changes]))
-    return torch.cat(called, 1)
+    return torch.cat(called, 1).cpu()
 
 
-def noise_for(levels: Sequence[float], n: int, noise: WhiteNoise) -> Tensor:
+def noise_for(levels: Sequence[float], n: int, noise: Source) -> Tensor:
     """Noise to mix n images with at each level, (len(levels), n, c, h, w): fresh at every level.
 
     Raises `ValueError` for more images than a block of noise has.
     """
-    if n > BLOCK:
-        raise ValueError(f"at most {BLOCK:,} images can be mixed with a block of noise; got {n:,}")
+    if n > noise.block_size:
+        raise ValueError(f"at most {noise.block_size:,} images can be mixed with a block of noise; got {n:,}")
     return torch.stack([noise.block(i).noise[:n] for i in range(len(levels))])
 
 
@@ -100,15 +104,17 @@ def psychometric(
     levels: Sequence[float],
     changes: Sequence[Tensor],
     noise: Tensor,
+    device: str = "auto",
 ) -> Tensor:
     """How many of n images, mixed with noise, are called `target`, (len(changes), len(levels)) int64.
 
-    At level w the stimulus is w·image + (1 − w)·noise (Eq. 3); noise as from `noise_for`, at least n images of it at
+    At level γ the stimulus is γ·image + (1 − γ)·noise (Eq. 3); noise as from `noise_for`, at least n images of it at
     each level, the same for all changes. Raises `ValueError` for an unknown class.
     """
-    one_of("target", target, range(network[-1].out_features))
+    observer = Observer(network, tuple(images.shape[1:]), device=device)
+    one_of("target", target, range(observer.classes))
     counts = []
     for level, block in zip(levels, noise, strict=True):
-        stimuli = level * images + (1 - level) * block[: len(images)]
-        counts.append((responses(network, layer, stimuli, changes) == target).sum(1))
+        stimuli = mixed(images, block[: len(images)], level)
+        counts.append((responses(observer, layer, stimuli, changes) == target).sum(1))
     return torch.stack(counts, 1)

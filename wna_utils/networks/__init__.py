@@ -4,6 +4,7 @@ from wna_utils.networks.answers import ConfidenceBins, OnlySaturated
 from wna_utils.networks.architectures import MODELS, build, paper_cnn
 from wna_utils.networks.generators import Generator
 from wna_utils.networks.layers import Field, field_of, readout
+from wna_utils.networks.observer import Observer
 from wna_utils.networks.training import Recipe, accuracy, predict, recipe_of, trained
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "ConfidenceBins",
     "Field",
     "Generator",
+    "Observer",
     "OnlySaturated",
     "Recipe",
     "accuracy",

@@ -1,13 +1,14 @@
 """Layers of a network: cutting it at one, reading units there, and the pixels that a unit sees."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from wna_utils.networks.freezing import frozen
 from wna_utils.support.checks import between, one_of
 
 LAYERS = (nn.Conv2d, nn.Linear)
@@ -43,15 +44,58 @@ def split(network: nn.Sequential, layer: str, pooled: bool = False) -> tuple[nn.
     )
 
 
-def stages(network: nn.Sequential, layers: Sequence[str]) -> list[nn.Sequential]:
-    """The network cut after each of these layers (pooling included), in their order: one part more than layers."""
-    ends = [0, *[len(split(network, layer, pooled=True)[0]) for layer in layers], len(network)]
-    if ends != sorted(set(ends)):
+def nodes_of(network: nn.Module) -> list[str]:
+    """Names of what can be read in a network, in torchvision's words: its modules and operations; the last answers.
+
+    Raises `ValueError` for a network whose operations cannot be traced.
+    """
+    from torchvision.models.feature_extraction import get_graph_node_names
+
+    try:
+        return get_graph_node_names(network, suppress_diff_warning=True)[1][1:]  # without the input
+    except Exception as error:  # whatever a forward of its own may do while it is traced
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"the network's layers cannot be read ({reason}): only its scores can") from error
+
+
+def extracted(network: nn.Module, nodes: Sequence[str]) -> nn.Module:
+    """A network that answers {node: its output} for these nodes; what none of them needs is not computed.
+
+    Raises `ValueError` for an unknown node, and lists the known ones.
+    """
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    known = nodes_of(network)
+    for node in nodes:
+        if not any(each == node or each.startswith(f"{node}.") for each in known):
+            one_of("layer", node, known)
+    return create_feature_extractor(network, {node: node for node in nodes}, suppress_diff_warning=True)
+
+
+def activation_nodes(network: nn.Sequential, layers: Sequence[str]) -> dict[str, str]:
+    """The node at which each of the layers is done, with its nonlinearity and the pooling before that.
+
+    Raises `ValueError` for an unknown layer, or layers that are not in the network's order.
+    """
+    order = [name for name, _ in network.named_children()]
+    places = [len(split(network, layer, pooled=True)[0]) - 1 for layer in layers]
+    if places != sorted(set(places)):
         raise ValueError(f"layers must follow each other as in the network: {', '.join(names(network))}; got {layers}")
-    return [network[start:stop] for start, stop in pairwise(ends)]
+    return {layer: order[place] for layer, place in zip(layers, places, strict=True)}
 
 
-class Pick(nn.Module):
+class _Node(nn.Module):
+    """A network that answers with the output of one of its nodes."""
+
+    def __init__(self, network: nn.Module, node: str):
+        super().__init__()
+        self.network, self.node = extracted(network, [node]), node
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)[self.node]
+
+
+class _Pick(nn.Module):
     """Some of the maps (or dense units) of a layer: (b, m, …) to (b, len(units), …)."""
 
     def __init__(self, units: Sequence[int]):
@@ -62,19 +106,21 @@ class Pick(nn.Module):
         return activations[:, list(self.units)]
 
 
-def readout(network: nn.Sequential, layer: str, units: Sequence[int] | None = None) -> nn.Sequential:
+def readout(network: nn.Module, layer: str, units: Sequence[int] | None = None) -> nn.Sequential:
     """An observer whose answer is the activation of these units of `layer` (of all), (b, units, h', w') or (b, units).
 
-    Raises `ValueError` for an unknown layer or unit.
+    In a plain sequence of modules that is what comes out of the layer's nonlinearity, before any pooling; in another
+    network, the output of the node of this name. Weights are shared with the network. Raises `ValueError` for an
+    unknown layer or unit.
     """
-    before, _ = split(network, layer)
+    before = split(network, layer)[0] if isinstance(network, nn.Sequential) else nn.Sequential(_Node(network, layer))
     if units is None:
         return before
-    module = getattr(network, layer)
-    count = module.out_channels if isinstance(module, nn.Conv2d) else module.out_features
+    module = dict(network.named_modules()).get(layer)
+    count = getattr(module, "out_channels", getattr(module, "out_features", None))
     for unit in units:
-        between(f"unit of {layer}", unit, 0, count - 1)
-    return nn.Sequential(*before, Pick(units))
+        between(f"unit of {layer}", unit, 0, math.inf if count is None else count - 1)
+    return nn.Sequential(*before, _Pick(units))
 
 
 @dataclass(frozen=True)
@@ -119,20 +165,34 @@ class Field:
 def field_of(observer: nn.Module, shape: tuple[int, int, int]) -> Field:
     """The receptive fields of an observer (see `readout`) that is shown images (c, h, w).
 
-    Raises `ValueError` for convolutions or poolings that are not square.
+    Raises `ValueError` for convolutions or poolings that are not square, or layers that do not follow one another.
     """
-    with torch.inference_mode():
-        answer = observer(torch.zeros(1, *shape))
+    with torch.no_grad():
+        answer = frozen(observer, torch.device("cpu"))(torch.zeros(1, *shape))
     if answer.ndim == 2:
         return Field(tuple(shape[1:]), 1, 0, (1, 1), tuple(shape))
     size, step, start = 1, 1, 0
-    for module in observer:
+    for module in _chain(observer):
         if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
             kernel, stride, padding = map(_side, (module.kernel_size, module.stride, module.padding))
             size += (kernel - 1) * step
             start -= padding * step
             step *= stride
     return Field((size, size), step, start, tuple(answer.shape[2:]), tuple(shape))
+
+
+def _chain(observer: nn.Module) -> Iterator[nn.Module]:
+    """The modules of an observer that pass stimuli on from one to the next."""
+    if isinstance(observer, nn.Sequential):
+        for module in observer:
+            yield from _chain(module)
+    elif isinstance(observer, _Node):
+        graph = observer.network.graph
+        if any(len(node.users) > 1 for node in graph.nodes):
+            raise ValueError("receptive fields are worked out only where each layer feeds one other")
+        yield from (observer.network.get_submodule(node.target) for node in graph.nodes if node.op == "call_module")
+    else:
+        yield observer
 
 
 def _side(value: int | tuple[int, int]) -> int:

@@ -14,9 +14,11 @@ from torch.optim.lr_scheduler import OneCycleLR
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
 from wna_utils.networks import architectures, generators
+from wna_utils.networks.observer import Network, Observer, observer_of
 from wna_utils.support.checks import at_least, one_of, positive
 from wna_utils.support.devices import autocast, resolve_device
-from wna_utils.support.fingerprint import code_digest, digest, model_digest
+from wna_utils.support.fingerprint import code_digest, digest
+from wna_utils.support.identity import identity
 from wna_utils.support.paths import cache_dir, replacing, require_writable
 from wna_utils.support.progress import bar
 
@@ -120,7 +122,7 @@ def trained(
 
     network = copy.deepcopy(start) if start else architectures.build(model, dataset.shape, len(dataset.classes), seed)
     code = code_digest(architectures.MODELS[model], architectures.build, fit, _loss, augmented, *_own_classes(network))
-    before = [model_digest(start)] if start else []
+    before = [identity(start)] if start else []
     key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
     folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
     path = folder / f"epoch{epoch:02}.safetensors"
@@ -207,13 +209,11 @@ def augmented(images: Tensor) -> Tensor:
     return images.movedim(1, 3)[each, rows[:, :, None], columns[:, None]].movedim(3, 1)
 
 
-@torch.inference_mode()
-def predict(network: nn.Module, images: Tensor, batch_size: int = 500, precision: str = "float32") -> Tensor:
-    """Class (n,) that the network gives each image (n, c, h, w), on the images' device."""
-    with autocast(images.device, precision):
-        return torch.cat([network(batch).argmax(1) for batch in images.split(batch_size)])
+def predict(network: Network | Observer, images: Tensor, **options) -> Tensor:
+    """Class (n,) that the network gives each image (n, c, h, w), on the CPU; `options` are those of `Observer`."""
+    return observer_of(network, tuple(images.shape[1:]), **options).predict(images)
 
 
-def accuracy(network: nn.Module, dataset: Dataset) -> float:
-    """Share of the test images that the network classifies correctly."""
-    return (predict(network, dataset.x_test) == dataset.y_test).float().mean().item()
+def accuracy(network: Network | Observer, dataset: Dataset, **options) -> float:
+    """Share of the test images that the network classifies correctly; `options` are those of `Observer`."""
+    return (predict(network, dataset.x_test, **options) == dataset.y_test).float().mean().item()

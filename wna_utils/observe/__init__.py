@@ -1,5 +1,6 @@
 """Showing stimuli to observers: the one loop, and the tallies that it fills."""
 
+from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
 from wna_utils.observe.spike_triggered_average import (
@@ -14,10 +15,11 @@ from wna_utils.observe.spike_triggered_covariance import (
     largest_angle,
     spike_triggered_covariance,
 )
-from wna_utils.observe.tally import CellTally, Maps, Tally
+from wna_utils.observe.tally import ClassTally, Maps, Tally
 
 __all__ = [
     "CellTally",
+    "ClassTally",
     "ComplexCell",
     "CovarianceTally",
     "FieldTally",

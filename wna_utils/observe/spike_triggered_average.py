@@ -5,36 +5,29 @@ Stimuli are counted from mid-grey, and sums are integers of 2⁻²⁴, so that t
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad, unfold
 
 from wna_utils.networks.layers import Field, field_of
+from wna_utils.networks.observer import SCORES, Answers, Network, Observer
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import UNIT, Sums, counted
-from wna_utils.stimuli.blocks import BLOCK, Block, Source
+from wna_utils.observe.tally import UNIT, Tally
+from wna_utils.stimuli.blocks import Block, Source
 
 GREY = 0.5
 CHUNK = 250  # images at a time: what they need stays in cache
-GROUPS = 10  # blocks of images are dealt out to so many groups, for errors by the jackknife
+GROUPS = 10  # blocks of images are dealt out to so many groups in turn, for errors by the jackknife
 
 
-def spike_triggered(observer: nn.Module, source: Source, n: int, **options) -> "FieldTally":
+def spike_triggered(observer: Network | Observer, source: Source, n: int, **options) -> "FieldTally":
     """Show n images to an observer of units (`layers.readout`) and tally what their receptive fields saw.
 
     `options` are those of `observe`. Units of a map are pooled over all its positions.
     """
-    field = field_of(observer, source.shape)
-    return observe(observer, source, n, answer_shape(observer, source), tally=partial(FieldTally, field), **options)
-
-
-def answer_shape(observer: nn.Module, source: Source) -> tuple[int, ...]:
-    """Shape of the observer's answer to one stimulus."""
-    with torch.inference_mode():
-        return tuple(observer(torch.zeros(1, *source.shape)).shape[1:])
+    return observe(observer, source, n, into=FieldTally(), **options)
 
 
 def _fields_times_responses(padded: Tensor, responses: Tensor, field: Field) -> Tensor:
@@ -46,38 +39,37 @@ def _fields_times_responses(padded: Tensor, responses: Tensor, field: Field) -> 
     return (responses.flatten(2) @ fields.movedim(1, 2)).sum(0).view(shape)
 
 
-class FieldTally(Sums):
+class FieldTally(Tally):
     """Sums of responses, of stimuli, and of stimuli in receptive fields weighted by responses, in ten groups of blocks.
 
     What is read off has a row for each of m units; fields have shape (c, s, s). A unit that never responded is masked.
     """
 
-    def __init__(self, field: Field, answer: tuple[int, ...], shape: tuple[int, ...]):
-        self.field = field
-        m, positions = answer[0], field.positions
-        self._sums = {
-            "images": torch.zeros(GROUPS, dtype=torch.int64),
-            "responses": torch.zeros(GROUPS, m, *positions, dtype=torch.int64),
-            "stimuli": torch.zeros(GROUPS, *shape, dtype=torch.int64),
-            "power": torch.zeros(GROUPS, dtype=torch.int64),
-            "seen": torch.zeros(GROUPS, m, shape[0], *field.size, dtype=torch.int64),
+    field: Field
+
+    def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
+        self.field = field_of(observer.network, observer.shape)
+        (m, *_), c = observer.answers[SCORES], observer.shape[0]
+        return {
+            "images": (GROUPS,),
+            "responses": (GROUPS, m, *self.field.positions),
+            "stimuli": (GROUPS, *observer.shape),
+            "power": (GROUPS,),
+            "seen": (GROUPS, m, c, *self.field.size),
         }
 
-    def add(self, block: Block, responses: Tensor) -> None:
+    def add(self, block: Block, answers: Answers) -> None:
         """Count the stimuli (b, c, h, w) of a block with the units' responses, (b, m, h', w') or (b, m)."""
-        group = self.n // BLOCK % GROUPS
-        responses = responses.float().reshape(*responses.shape[:2], *self.field.positions)
+        group = block.number % GROUPS
+        responses = answers[SCORES].float()
+        responses = responses.reshape(*responses.shape[:2], *self.field.positions)
         self._sums["images"][group] += len(block)
         for a, x in zip(responses.split(CHUNK), (block.stimuli - GREY).split(CHUNK), strict=True):
-            padded = pad(x, self.field.margins)
-            seen = _fields_times_responses(padded, a, self.field)
-            for name, values in (
-                ("responses", a.sum(0)),
-                ("stimuli", x.sum(0)),
-                ("power", x.square().sum()),
-                ("seen", seen),
-            ):
-                self._sums[name][group] += counted(values)
+            seen = _fields_times_responses(pad(x, self.field.margins), a, self.field)
+            self._count("responses", a.sum(0), group)
+            self._count("stimuli", x.sum(0), group)
+            self._count("power", x.square().sum(), group)
+            self._count("seen", seen, group)
 
     def without(self, *groups: int) -> "FieldTally":
         """The tally of the other groups' images."""

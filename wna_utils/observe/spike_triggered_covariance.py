@@ -2,80 +2,88 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad, unfold
 
 from wna_utils.networks.layers import Field, field_of
+from wna_utils.networks.observer import SCORES, Answers, Network, Observer
 from wna_utils.observe.loop import observe
-from wna_utils.observe.spike_triggered_average import GREY, answer_shape
-from wna_utils.observe.tally import UNIT, Sums, counted
-from wna_utils.stimuli.blocks import BLOCK, Block, Source
+from wna_utils.observe.spike_triggered_average import GREY
+from wna_utils.observe.tally import UNIT, Tally
+from wna_utils.stimuli.blocks import Block, Source
+from wna_utils.support.checks import whole
 
 IN_CACHE = 250_000  # numbers in the fields worked on at a time
 LARGEST = 4_096  # pixels of a field whose covariance is kept
 
 
 def spike_triggered_covariance(
-    observer: nn.Module, source: Source, n: int, shuffles: int = 0, **options
+    observer: Network | Observer, source: Source, n: int, shuffles: int = 0, **options
 ) -> "CovarianceTally":
     """Show n images to an observer of units and tally second moments of what their fields saw.
 
-    These are d² numbers for each unit, d the pixels of its field.
-
-    With `shuffles`, each unit's responses are also paired with the stimuli of other trials, so many times. Positions
-    whose field reaches over the edge of the image are left out. Raises `ValueError` for fields of more than 4,096
-    pixels, or if every field reaches over the edge.
+    These are d² numbers for each unit, d the pixels of its field; `options` are those of `observe`. With `shuffles`,
+    each unit's responses are also paired with the stimuli of other trials, so many times. Positions whose field reaches
+    over the edge of the image are left out. Raises `ValueError` for fields of more than 4,096 pixels, if every field
+    reaches over the edge, or if the last block has too few trials to shuffle.
     """
-    field = field_of(observer, source.shape)
-    if field.pixels > LARGEST:
-        raise ValueError(
-            f"a field of {field.pixels:,} pixels has a covariance of {field.pixels**2:,} numbers; choose a layer with "
-            f"a smaller field, or smaller images: {LARGEST:,} pixels at most"
-        )
-    if shuffles and n % BLOCK and n % BLOCK <= shuffles:
-        raise ValueError(f"n must be a multiple of {BLOCK:,}, so that responses can be shuffled; got {n}")
-    tally = partial(CovarianceTally, field, shuffles)
-    return observe(observer, source, n, answer_shape(observer, source), tally=tally, **options)
+    rest = n % source.block_size
+    if shuffles and 0 < rest <= shuffles:
+        raise ValueError(f"n must be a multiple of {source.block_size:,}, so that responses can be shuffled; got {n}")
+    return observe(observer, source, n, into=CovarianceTally(shuffles), **options)
 
 
-class CovarianceTally(Sums):
+class CovarianceTally(Tally):
     """First and second moments of the fields: of all stimuli, weighted by the responses, and by shuffled responses."""
 
-    def __init__(self, field: Field, shuffles: int, answer: tuple[int, ...], shape: tuple[int, ...]):
-        self.field, self._units, self._shuffles = field, answer[0], shuffles
-        self._whole = [field.inside(axis).all(0) for axis in (0, 1)]
-        if not all(whole.any() for whole in self._whole):
-            raise ValueError("every receptive field reaches over the edge of the image: choose an earlier layer")
-        rows, d = 1 + answer[0] * (1 + shuffles), field.pixels
-        self._sums = {
-            "weights": torch.zeros(rows, dtype=torch.int64),
-            "first": torch.zeros(rows, d, dtype=torch.int64),
-            "second": torch.zeros(rows, d, d, dtype=torch.int64),
-        }
+    field: Field
+    _units: int
 
-    def add(self, block: Block, responses: Tensor) -> None:
+    def __init__(self, shuffles: int = 0):
+        super().__init__()
+        self._shuffles = whole("shuffles", shuffles, 0)
+
+    def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
+        self.field, self._units = field_of(observer.network, observer.shape), observer.answers[SCORES][0]
+        d = self.field.pixels
+        if d > LARGEST:
+            raise ValueError(
+                f"a field of {d:,} pixels has a covariance of {d**2:,} numbers; choose a layer with a smaller field, "
+                f"or smaller images: {LARGEST:,} pixels at most"
+            )
+        if not all(each.any() for each in self._whole()):
+            raise ValueError("every receptive field reaches over the edge of the image: choose an earlier layer")
+        rows = 1 + self._units * (1 + self._shuffles)
+        return {"weights": (rows,), "first": (rows, d), "second": (rows, d, d)}
+
+    def _whole(self) -> list[Tensor]:
+        """Which rows and columns of positions have their field within the image, bool."""
+        return [self.field.inside(axis).all(0) for axis in (0, 1)]
+
+    def add(self, block: Block, answers: Answers) -> None:
         """Count the stimuli of a block with the units' responses, (b, u, h', w') or (b, u)."""
-        whole_rows, whole_columns = (each.to(responses.device) for each in self._whole)
-        a = responses.float().reshape(*responses.shape[:2], *self.field.positions)
+        responses = answers[SCORES].float()
+        whole_rows, whole_columns = (each.to(responses.device) for each in self._whole())
+        a = responses.reshape(*responses.shape[:2], *self.field.positions)
         a = a[:, :, whole_rows][:, :, :, whole_columns].flatten(2)  # (b, u, P)
         shuffled = [a.roll(by, 0) for by in range(1, self._shuffles + 1)]
         weights = torch.cat([torch.ones_like(a[:, :1]), a, *shuffled], 1)  # (b, rows, P)
-        whole = torch.outer(whole_rows, whole_columns).flatten()
-        size = max(1, IN_CACHE // (self.field.pixels * max(1, int(whole.sum()))))
-        second = torch.zeros(self._sums["second"].shape, dtype=torch.float64, device=a.device)
+        inside = torch.outer(whole_rows, whole_columns).flatten()
+        size = max(1, IN_CACHE // (self.field.pixels * max(1, int(inside.sum()))))
+        added = {name: torch.zeros_like(sums, dtype=torch.float64) for name, sums in self._sums.items()}
         for w, x in zip(weights.split(size), (block.stimuli - GREY).split(size), strict=True):
             fields = unfold(pad(x, self.field.margins), self.field.size, stride=self.field.step)
-            fields = fields[:, :, whole].movedim(1, 2).flatten(0, 1)  # (b·P, d)
+            fields = fields[:, :, inside].movedim(1, 2).flatten(0, 1)  # (b·P, d)
             for row, weight in enumerate(w.movedim(1, 0).flatten(1)):
                 weighted = fields * weight[:, None]
-                self._sums["weights"][row] += counted(weight.double().sum())
-                self._sums["first"][row] += counted(weighted.sum(0))
-                second[row] += weighted.T @ fields
-        self._sums["second"] += counted(second)
+                added["weights"][row] += weight.double().sum()
+                added["first"][row] += weighted.sum(0)
+                added["second"][row] += weighted.T @ fields
+        for name, values in added.items():
+            self._count(name, values)
 
     def _moments(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Weighted means (r, d) and covariances (r, d, d) of the rows; NaN for a unit that never responded."""

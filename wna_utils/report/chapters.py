@@ -1,7 +1,5 @@
 """Executing the notebooks into chapters of the book, only where something they depend on has changed."""
 
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -11,8 +9,8 @@ from typing import Any
 
 import nbformat
 
-from wna_utils.data.fetch import FILES
 from wna_utils.report.provenance import commit, device_in_words, versions
+from wna_utils.report.stamps import stamp
 from wna_utils.support import paths
 
 
@@ -84,24 +82,6 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
         raise ChapterFailed(f"{notebook.name}: its Python died, perhaps for lack of memory; run it again") from None
     if found := problems(nbformat.read(attempt, as_version=4)):
         raise ChapterFailed(f"{notebook.name}: {'; '.join(found)}")
-
-
-def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
-    """Hash of all that an executed notebook depends on.
-
-    That is its source, its parameters, sizes, claims, code, data, records, and the notebooks that it names to run them.
-    """
-    digest = hashlib.sha256(json.dumps([parameters, FILES], sort_keys=True).encode())
-    cells = nbformat.read(notebook, as_version=4).cells
-    source = json.dumps([[cell.cell_type, cell.source, cell.metadata] for cell in cells])
-    digest.update(source.encode())
-    book = paths.ROOT / "book"
-    files = [paths.NOTEBOOKS / "profiles" / "sizes.yaml", book / "claims.yml"]
-    files += [*sorted((paths.ROOT / "wna_utils").rglob("*.py")), *sorted((book / "recorded").glob("*.safetensors"))]
-    files += [other for other in notebooks() if other.name in source]
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def problems(executed: nbformat.NotebookNode) -> list[str]:

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,12 +18,13 @@ from torch import Tensor, nn
 
 from wna_utils.data import datasets
 from wna_utils.networks import architectures, training
-from wna_utils.networks.layers import field_of, readout
+from wna_utils.networks.layers import readout
+from wna_utils.networks.observer import Answers, Observer
 from wna_utils.observe.loop import observe
-from wna_utils.observe.spike_triggered_average import FieldTally, answer_shape
-from wna_utils.observe.tally import Tally
+from wna_utils.observe.spike_triggered_average import FieldTally
+from wna_utils.observe.tally import ClassTally, Tally
 from wna_utils.report.provenance import commit, device_in_words, versions
-from wna_utils.stimuli.blocks import BLOCK, Block, Source
+from wna_utils.stimuli.blocks import Block, Source
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.checks import between, one_of
 from wna_utils.support.paths import ROOT, replacing
@@ -61,24 +63,43 @@ PLANS = {
 }
 
 
-class Blockwise:
-    """A tally with, beside it, what each block added: images by class or responses by unit, (blocks, K) int64."""
+class Blockwise(Tally):
+    """A tally with, beside it, what each block added: images by class or responses by unit, (blocks, K) int64.
 
-    def __init__(self, tally: Tally | FieldTally, blocks: int):
-        self.tally = tally
-        self.by_block = torch.zeros(blocks, len(self._smallest()), dtype=torch.int64)
+    `blocks` of them are shown, from number `first` on.
+    """
 
-    def add(self, block: Block, scores: Tensor) -> None:
-        i, before = self.tally.n // BLOCK, self._smallest()
-        self.tally.add(block, scores)
-        self.by_block[i] += self._smallest() - before
+    def __init__(self, tally: ClassTally | FieldTally, blocks: int, first: int = 0):
+        super().__init__()
+        self.tally, self.blocks, self.first = tally, blocks, first
+
+    def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
+        self.tally.prepare(observer)
+        return {"by_block": (self.blocks, len(self._smallest()))}
+
+    def add(self, block: Block, answers: Answers) -> None:
+        before = self._smallest()
+        self.tally.add(block, answers)
+        self.by_block[block.number - self.first] += self._smallest() - before
+
+    @property
+    def by_block(self) -> Tensor:
+        """What each block added, (blocks, K) int64."""
+        return self._sums["by_block"]
+
+    def require_whole(self) -> None:
+        self.tally.require_whole()
+
+    def to(self, device: torch.device) -> Self:
+        self.tally.to(device)
+        return super().to(device)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {**self.tally.tensors(), "by_block": self.by_block}
+        return {**self.tally.tensors(), **super().tensors()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        self.by_block = tensors["by_block"].clone()
-        self.tally.restore(tensors)
+        super().restore({"by_block": tensors["by_block"]})
+        self.tally.restore({name: sums for name, sums in tensors.items() if name != "by_block"})
 
     def _smallest(self) -> Tensor:
         tensors = self.tally.tensors()
@@ -91,14 +112,15 @@ class Record:
 
     plan: Plan
     network: nn.Module
-    tally: Tally | FieldTally
+    tally: ClassTally | FieldTally
     by_block: Tensor
     made: dict[str, str]
 
     def shown_again(self, block: int, device: str = "auto") -> Blockwise:
         """The tally of block number `block` alone. Raises `ValueError` for a block that the record does not have."""
         between("block", block, 0, len(self.by_block) - 1)
-        return _show(self.plan, self.network, BLOCK, start=block * BLOCK, device=device, cache=False)
+        size = _source(self.plan).block_size
+        return _show(self.plan, self.network, size, start=block * size, device=device, cache=False)
 
     def difference(self, block: int, shown_again: Blockwise) -> float:
         """By how much a block shown again differs from what it had added to the record, as a share of that.
@@ -155,7 +177,8 @@ def load(name: str) -> Record:
     except (OSError, SafetensorError) as error:
         remedy = f"fetch it again with `git checkout {path}`, or make it with `python -m wna_utils record {name}`"
         raise ValueError(f"the record {path} is missing or damaged: {remedy}") from error
-    shown = _empty(plan, network, plan.n)
+    shown = _empty(plan, plan.n)
+    shown.prepare(Observer(_units(plan, network), SHAPES[plan.model]))
     shown.restore(tensors)
     return Record(plan, network, shown.tally, shown.by_block, made)
 
@@ -183,21 +206,17 @@ def _source(plan: Plan) -> Source:
     return GaborNoise(GaborModel(**{key: each.float() for key, each in load_file(plan.gabor_file).items()}))
 
 
-def _show(plan: Plan, network: nn.Module, n: int, **options) -> Blockwise:
+def _show(plan: Plan, network: nn.Module, n: int, start: int = 0, **options) -> Blockwise:
     """Show n images of the plan's noise to the network; `options` are those of `observe`."""
-    observer, source = _observer(plan, network), _source(plan)
-    return observe(
-        observer, source, n, answer_shape(observer, source), tally=lambda *_: _empty(plan, network, n), **options
-    )
+    return observe(_units(plan, network), _source(plan), n, into=_empty(plan, n, start), start=start, **options)
 
 
-def _observer(plan: Plan, network: nn.Module) -> nn.Module:
+def _units(plan: Plan, network: nn.Module) -> nn.Module:
+    """What is shown the noise: the network, or the units of the plan's layer."""
     return readout(network, plan.layer) if plan.layer else network
 
 
-def _empty(plan: Plan, network: nn.Module, n: int) -> Blockwise:
-    """An empty tally for n images."""
-    observer, shape = _observer(plan, network), SHAPES[plan.model]
-    answer = answer_shape(observer, WhiteNoise(shape))
-    tally = FieldTally(field_of(observer, shape), answer, shape) if plan.layer else Tally.empty(*answer, shape)
-    return Blockwise(tally, -(-n // BLOCK))
+def _empty(plan: Plan, n: int, start: int = 0) -> Blockwise:
+    """An empty tally for n images from number `start` on."""
+    size = _source(plan).block_size
+    return Blockwise(FieldTally() if plan.layer else ClassTally(), -(-n // size), start // size)

@@ -1,15 +1,15 @@
 """Stimuli: sources of numbered blocks of images, made of noise, pictures, or both."""
 
-from wna_utils.stimuli.blocks import BLOCK, Block, Source
+from wna_utils.stimuli.blocks import Block, Source
 from wna_utils.stimuli.gabor import GaborModel, GaborNoise, fit_gabor
 from wna_utils.stimuli.generated import GeneratedNoise
+from wna_utils.stimuli.mixtures import mixed
 from wna_utils.stimuli.pictures import Pictures, SignalPlusNoise
 from wna_utils.stimuli.smooth import SmoothNoise
 from wna_utils.stimuli.wavelets import ONE_OCTAVE
 from wna_utils.stimuli.white import DISTRIBUTIONS, WhiteNoise
 
 __all__ = [
-    "BLOCK",
     "DISTRIBUTIONS",
     "ONE_OCTAVE",
     "Block",
@@ -22,4 +22,5 @@ __all__ = [
     "Source",
     "WhiteNoise",
     "fit_gabor",
+    "mixed",
 ]

@@ -1,26 +1,41 @@
-"""What every source of stimuli gives: numbered blocks of images, block i made from (seed, i) alone.
+"""What every source of stimuli gives: numbered blocks of images, block i made from the source and i alone.
 
-A block is the same whatever the batch size, the device, the number of workers, or the point where an
-interrupted run goes on. Any source has `shape`, `block(i)` and `identity()`.
+A block is the same whatever the batch size, the number of workers, or the point where an interrupted run goes on.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-BLOCK = 2_000  # images in a block
+LARGEST = 2_000  # images in a block
+BYTES = 32 * 2**20  # of a block, at most, where images are large
+CPU = torch.device("cpu")
+
+
+def block_size(shape: tuple[int, int, int]) -> int:
+    """Images in a block of float32 images (c, h, w): 2,000 up to 3×32×32, fewer of larger ones, 32 MB at most."""
+    return max(1, min(LARGEST, BYTES // (4 * torch.Size(shape).numel())))
 
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive trials: what was shown, the noise in it, and the signal class it was added to."""
+    """Consecutive trials: what was shown, the noise in it, and the signal class it was added to.
 
+    `number` is the block's place in its source, also where only a part of it is left.
+    """
+
+    number: int
     stimuli: Tensor  # (b, c, h, w)
     noise: Tensor  # (b, c, h, w); the stimuli themselves when there is no signal
     signal: Tensor  # (b,) int64; zeros when there is no signal
+
+    @classmethod
+    def of_noise(cls, number: int, noise: Tensor) -> "Block":
+        """A block of nothing but noise (b, c, h, w)."""
+        return cls(number, noise, noise, torch.zeros(len(noise), dtype=torch.long, device=noise.device))
 
     def __len__(self) -> int:
         return len(self.stimuli)
@@ -33,16 +48,20 @@ class Block:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Block":
         stimuli = change(self.stimuli)  # once, if there is nothing but noise
-        return Block(stimuli, stimuli if self.noise is self.stimuli else change(self.noise), change(self.signal))
+        noise = stimuli if self.noise is self.stimuli else change(self.noise)
+        return Block(self.number, stimuli, noise, change(self.signal))
 
 
-class Source(Protocol):
-    """What `observe` needs to know of a stimulus source."""
+class Source(ABC):
+    """A source of stimuli: images of one `shape` (c, h, w), in blocks of `block_size`."""
 
     shape: tuple[int, int, int]
 
-    def block(self, i: int) -> Block:
-        """The trials from i·BLOCK to (i + 1)·BLOCK − 1."""
+    @property
+    def block_size(self) -> int:
+        """Images in a block; all blocks have as many."""
+        return block_size(self.shape)
 
-    def identity(self) -> str:
-        """A text that two sources share only if all their blocks are the same."""
+    @abstractmethod
+    def block(self, number: int, device: torch.device = CPU) -> Block:
+        """The trials from number · block_size on, float32, made on the device where that can be."""

@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from wna_utils.data.datasets import Dataset
-from wna_utils.stimuli.blocks import BLOCK, Block
+from wna_utils.stimuli.blocks import CPU, Block, Source
 from wna_utils.stimuli.wavelets import ONE_OCTAVE, gabor_bank
-from wna_utils.support.checks import at_least, between
+from wna_utils.support.checks import between
+from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir, replacing
 from wna_utils.support.progress import bar
@@ -103,7 +104,7 @@ def _fit_channel(images: Tensor, bank: Tensor, components: int) -> dict[str, Ten
     return {name: torch.tensor(value, dtype=torch.float32) for name, value in fitted.items()}
 
 
-class GaborNoise:
+class GaborNoise(Source):
     """Images whose component scores are drawn evenly from their observed ranges, projected back to pixels.
 
     Block i depends on (seed, i) alone. `add_mean` adds the mean weights to the mixture, as a projection back from
@@ -114,25 +115,22 @@ class GaborNoise:
     """
 
     def __init__(self, model: GaborModel, seed: int = 0, *, add_mean: bool = True, stretch: bool = True):
-        at_least("seed", seed, 0)
+        checked_seed("seed", seed)
         self.shape = (len(model.components), *model.bank.shape[1:])
         self.seed, self.stretch = seed, stretch
         self._low, self._range = model.low, model.high - model.low
         flat = model.bank.flatten(1)
         self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
         self._mean = model.mean @ flat if add_mean else torch.zeros(len(model.mean), flat.shape[1])
-        self._digest = digest(*(tensor_digest(each) for each in (self._low, self._range, self._basis, self._mean)))
 
-    def block(self, i: int) -> Block:
-        rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
-        evenly = torch.from_numpy(rng.random((BLOCK, *self._low.shape), dtype=np.float32))
-        scores = (evenly * self._range + self._low).movedim(1, 0)  # (c, b, k)
-        images = torch.baddbmm(self._mean[:, None], scores, self._basis).movedim(0, 1)  # (b, c, h·w)
+    def block(self, number: int, device: torch.device = CPU) -> Block:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+        size = self.block_size
+        evenly = torch.from_numpy(rng.random((size, *self._low.shape), dtype=np.float32)).to(device)
+        low, span, basis, mean = (each.to(device) for each in (self._low, self._range, self._basis, self._mean))
+        scores = (evenly * span + low).movedim(1, 0)  # (c, b, k)
+        images = torch.baddbmm(mean[:, None], scores, basis).movedim(0, 1)  # (b, c, h·w)
         if self.stretch:
             low, high = images.aminmax(dim=2, keepdim=True)
             images = (images - low) / (high - low)
-        stimuli = images.reshape(BLOCK, *self.shape)
-        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
-
-    def identity(self) -> str:
-        return f"GaborNoise({self._digest}, {self.shape}, seed={self.seed}, stretch={self.stretch})"
+        return Block.of_noise(number, images.reshape(size, *self.shape))

@@ -1,20 +1,19 @@
 """Generated noise: what an autoencoder or a variational autoencoder makes of random codes (the paper's Fig. 15)."""
 
-import copy
-
 import numpy as np
 import torch
 
 from wna_utils.data.datasets import Dataset
+from wna_utils.networks.freezing import frozen
 from wna_utils.networks.generators import Generator
-from wna_utils.stimuli.blocks import BLOCK, Block
-from wna_utils.support.checks import at_least, one_of
-from wna_utils.support.fingerprint import model_digest, tensor_digest
+from wna_utils.stimuli.blocks import CPU, Block, Source
+from wna_utils.support.checks import one_of
+from wna_utils.support.checks import seed as checked_seed
 
 CODES = ("normal", "uniform", "observed")
 
 
-class GeneratedNoise:
+class GeneratedNoise(Source):
     """Images decoded from random codes: standard normal, uniform in [0, 1), or uniform over an observed range.
 
     "normal" is the prior of a variational autoencoder. A plain autoencoder has none: "observed" draws each number of
@@ -26,26 +25,21 @@ class GeneratedNoise:
 
     def __init__(self, generator: Generator, dataset: Dataset, codes: str, seed: int = 0):
         one_of("codes", codes, CODES)
-        at_least("seed", seed, 0)
-        self._generator = copy.deepcopy(generator).cpu().eval()
+        checked_seed("seed", seed)
+        self._generator = frozen(generator, CPU)
         self.shape, self.codes, self.seed = dataset.shape, codes, seed
         self._low, self._range = torch.zeros(generator.code_size), torch.ones(generator.code_size)
         if codes == "observed":
-            with torch.inference_mode():
+            with torch.no_grad():
                 observed = self._generator.encode(dataset.x_train)
             self._low, self._range = observed.amin(0), observed.amax(0) - observed.amin(0)
 
-    @torch.inference_mode()
-    def block(self, i: int) -> Block:
-        rng = np.random.Generator(np.random.Philox(key=[self.seed, i]))
-        size = (BLOCK, self._generator.code_size)
+    @torch.no_grad()
+    def block(self, number: int, device: torch.device = CPU) -> Block:
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+        size = (self.block_size, self._generator.code_size)
         if self.codes == "normal":
             codes = torch.from_numpy(rng.standard_normal(size, dtype=np.float32))
         else:
             codes = torch.from_numpy(rng.random(size, dtype=np.float32)) * self._range + self._low
-        stimuli = self._generator.decode(codes)
-        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
-
-    def identity(self) -> str:
-        drawn = (self.codes, tensor_digest(self._low), tensor_digest(self._range), self.seed)
-        return f"GeneratedNoise({model_digest(self._generator)}, {drawn})"
+        return Block.of_noise(number, self._generator.to(device).decode(codes.to(device)))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from wna_utils.stimuli.blocks import BLOCK, Block
+from wna_utils.stimuli.blocks import CPU, Block, Source
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.checks import positive
 
 
 @dataclass(frozen=True)
-class SmoothNoise:
+class SmoothNoise(Source):
     """Normal noise in which neighbouring pixels go together: white noise blurred by a Gaussian of `width` pixels.
 
     Mean and standard deviation are those of the uniform white noise; the blur runs round the edges, so that all pixels
@@ -25,13 +25,9 @@ class SmoothNoise:
     def __post_init__(self):
         positive("width", self.width)
 
-    def block(self, i: int) -> Block:
-        white = WhiteNoise(self.shape, "normal", self.seed).block(i).noise.numpy() - 0.5
+    def block(self, number: int, device: torch.device = CPU) -> Block:
+        white = WhiteNoise(self.shape, "normal", self.seed).block(number).noise.numpy() - 0.5
         rows, columns = (np.exp(-2 * (np.pi * self.width * np.fft.fftfreq(side)) ** 2) for side in self.shape[1:])
         kept = np.outer(rows, columns)  # of the amplitude, by frequency
         noise = np.fft.ifft2(np.fft.fft2(white) * kept).real / np.sqrt((kept**2).mean())
-        stimuli = torch.from_numpy(noise.astype(np.float32) + np.float32(0.5))
-        return Block(stimuli, stimuli, torch.zeros(BLOCK, dtype=torch.long))
-
-    def identity(self) -> str:
-        return repr(self)
+        return Block.of_noise(number, torch.from_numpy(noise.astype(np.float32) + np.float32(0.5)).to(device))

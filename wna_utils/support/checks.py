@@ -1,6 +1,7 @@
 """Checks of arguments: each raises `ValueError` with one sentence that names the value and what is allowed."""
 
 import math
+import operator
 from collections.abc import Iterable
 
 
@@ -13,6 +14,26 @@ def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
 def at_least(name: str, value: float, low: float) -> None:
     if not value >= low:
         raise ValueError(f"{name} must be {low} or more; got {value!r}")
+
+
+def whole(name: str, value: object, low: int) -> int:
+    """The value as an int, if it is a whole number (of numpy, too, but not a bool) of at least `low`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number; got {value!r}")
+    at_least(name, number, low)
+    return number
+
+
+def seed(name: str, value: object) -> int:
+    """The value as an int, if it is a whole number that fits into 64 bits."""
+    number = whole(name, value, 0)
+    if number >= 2**64:
+        raise ValueError(f"{name} must be below 2^64, 18,446,744,073,709,551,616; got {number:,}")
+    return number
 
 
 def between(name: str, value: float, low: float, high: float) -> None:

@@ -6,9 +6,7 @@ import inspect
 import textwrap
 
 import torch
-from torch import Tensor, nn
-
-PLAIN = (type(None), bool, int, float, str, tuple)
+from torch import Tensor
 
 
 def digest(*parts: object) -> str:
@@ -39,28 +37,3 @@ def code_digest(*objects: object) -> str:
                     del body[0]
         trees.append(ast.dump(tree))
     return digest(*trees)
-
-
-def model_digest(model: object) -> str | None:
-    """Short hash of a network: classes, their code, settings and weights.
-
-    None if the network cannot be told apart for certain by what is seen from outside: a plain function, a network with
-    hooks or a forward of its own, a class whose source is not at hand, attributes that are neither tensors nor plain.
-    """
-    if not isinstance(model, nn.Module):
-        return None
-    parts = [repr(model)]
-    for name, module in model.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
-            return None
-        if type(module).__module__.startswith("torch.nn."):
-            continue
-        settings = {key: value for key, value in vars(module).items() if not key.startswith("_") and key != "training"}
-        if not all(isinstance(value, PLAIN) for value in settings.values()):
-            return None
-        try:
-            parts += [name, code_digest(type(module)), sorted(settings.items())]
-        except (OSError, TypeError):
-            return None
-    parts += [f"{key} {tensor_digest(value)}" for key, value in sorted(model.state_dict().items())]
-    return digest(*parts)

@@ -1,0 +1,202 @@
+"""Observers: a network as it answers stimuli, frozen, on its device, in its precision, with the layers that are read.
+
+Everything that shows images to a network does it through one, so that nothing of the caller's network ever changes.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wna_utils.networks.compiling import compiled
+from wna_utils.networks.freezing import frozen
+from wna_utils.networks.layers import extracted, nodes_of
+from wna_utils.support.checks import one_of, whole
+from wna_utils.support.devices import PRECISIONS, autocast, resolve_device
+from wna_utils.support.identity import Uncertain, identity
+
+SCORES = "scores"  # what the network itself answers
+INPUT = "input"  # the stimuli themselves, where a layer is asked for
+IN_CACHE = 200_000  # pixels in a batch on a CPU, few enough that a network's activations stay in its cache
+ON_DEVICE = 2_000  # images in a batch elsewhere
+
+Shape = tuple[int, ...]
+Network = nn.Module | Callable[[Tensor], Tensor]
+Answers = dict[str, Tensor]
+
+
+class Observer:
+    """A network, or a function, that answers stimuli (b, c, h, w) of one `shape` (c, h, w).
+
+    It owns a frozen copy of the network, in eval mode on its `device`: later changes of the network do not reach it,
+    and nothing that it does reaches the network. Its answer to a batch is a dictionary: "scores" is what the network
+    returns; `layers` asks for others, by name: names of the network's nodes (torchvision's feature extractor), names
+    of the caller's for them ({"mine": "node"}), or "input", the stimuli. `answers` has the shape of each for one
+    stimulus. `preprocess` is applied to stimuli before the network. `precision` "bf16" runs the network in bfloat16
+    where the hardware has it, but for its last dense layer: rounded scores tie, and ties go to the lower class.
+
+    A function is called as it is, in batches that are copies of the stimuli. `key` identifies all that decides the
+    answers; it is empty, and `uncertain` says why, where that cannot be said for certain.
+
+    Raises `ValueError`, in one sentence, for an unknown device, precision or layer, a network that cannot be copied,
+    NaN in the weights, or a network that cannot take the stimuli or does not answer with a row for each.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        shape: tuple[int, int, int],
+        *,
+        layers: Sequence[str] | Mapping[str, str] = (SCORES,),
+        preprocess: Network | None = None,
+        device: str | torch.device = "auto",
+        precision: str = "float32",
+        batch_size: int | None = None,
+    ):
+        one_of("precision", precision, PRECISIONS)
+        self.device, self.precision, self.shape = resolve_device(device), precision, tuple(shape)
+        self.batch_size = _good_batch(self.shape, self.device) if batch_size is None else batch_size
+        whole("batch_size", self.batch_size, 1)
+        self.layers = dict(layers) if isinstance(layers, Mapping) else {name: name for name in layers}
+        self.network = self._own(network)
+        self.preprocess = self._own(preprocess) if preprocess else None
+        self.key, self.uncertain = self._identified()
+        self._last = SCORES  # the node that gives them
+        self._forward = self._reading()
+        self.answers = self._tried()
+
+    def _own(self, network: Network) -> Network:
+        if not isinstance(network, nn.Module):
+            return network
+        for name, weights in [*network.named_parameters(), *network.named_buffers()]:
+            if not weights.isfinite().all():
+                raise ValueError(f"the model's weights are not finite (NaN or infinity in {name}): train it again")
+        return frozen(network, self.device)
+
+    def _identified(self) -> tuple[str, str]:
+        """Hash of what decides the answers, and a reason if there is none."""
+        for each in (self.network, self.preprocess):
+            if each is not None and not isinstance(each, nn.Module):
+                return "", "a plain function may depend on anything"
+        try:
+            return identity(self.network, self.preprocess, self.layers, self.precision), ""
+        except Uncertain as reason:
+            return "", str(reason)
+
+    def _reading(self) -> Callable[[Tensor], Tensor | Answers]:
+        """What computes all that is read from stimuli on the device."""
+        nodes = [node for node in self.layers.values() if node not in (SCORES, INPUT)]
+        inner = self.network
+        if nodes:
+            self._last = nodes_of(inner)[-1]
+            inner = extracted(inner, [*dict.fromkeys(nodes), *[self._last] * (SCORES in self.layers.values())])
+        if self.precision == "bf16" and isinstance(inner, nn.Module):
+            inner = _last_layer_exact(inner)
+        return inner
+
+    def _tried(self) -> dict[str, Shape]:
+        """The answer to two stimuli, so that a mistake is found before the work, not after it."""
+        try:
+            answers = self.answer(torch.full((2, *self.shape), 0.5, device=self.device))
+        except (RuntimeError, IndexError, TypeError, AttributeError) as error:
+            wanted = ", ".join(map(str, self.shape))
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"the model cannot take stimuli of shape (b, {wanted}): {reason}") from error
+        for name, answer in answers.items():
+            if not isinstance(answer, Tensor) or answer.ndim < 2 or len(answer) != 2:
+                shape = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+                raise ValueError(f"the model must answer with a row of {name} for each stimulus; got {shape} for 2")
+        return {name: tuple(answer.shape[1:]) for name, answer in answers.items()}
+
+    @property
+    def classes(self) -> int:
+        """Number of scores; raises `ValueError` if there are none, or not in one row."""
+        shape = self.answers.get(SCORES, ())
+        if len(shape) != 1:
+            found = f"shape (b, {', '.join(map(str, shape))})" if shape else "no scores at all"
+            raise ValueError(f"the model must answer (b, K) scores, one for each class; got {found}")
+        return shape[0]
+
+    @torch.no_grad()
+    def answer(self, batch: Tensor) -> Answers:
+        """The answers to one batch (b, c, h, w) on the device, in float32 where the network rounds more."""
+        shown = batch.clone(memory_format=torch.channels_last)  # a network may change what it is given
+        if self.preprocess:
+            shown = self.preprocess(shown)
+        with autocast(self.device, self.precision):
+            found = self._forward(shown)
+        found = dict(found) if isinstance(found, dict) else {self._last: found}
+        found |= {SCORES: found.get(self._last), INPUT: batch}
+        return {name: _exact(found[node]) for name, node in self.layers.items()}
+
+    def batches(self, images: Tensor) -> Iterator[Tensor]:
+        """Copies of the images (n, c, h, w) on the device, batch by batch."""
+        for batch in images.split(self.batch_size):
+            yield batch.to(self.device, copy=True)
+
+    def __call__(self, images: Tensor) -> Answers:
+        """The answers to images (n, c, h, w), on the observer's device."""
+        parts = [self.answer(batch.to(self.device)) for batch in images.split(self.batch_size)]
+        return {name: torch.cat([part[name] for part in parts]) for name in self.answers}
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Class (n,) int64 that gets the highest score for each of the images (n, c, h, w), on the CPU."""
+        batches = images.split(self.batch_size)
+        return torch.cat([self.answer(batch.to(self.device))[SCORES].argmax(1) for batch in batches]).cpu()
+
+    def compile_for(self, n: int) -> None:
+        """Compile the network, if showing it n images repays the seconds that this takes.
+
+        Answers agree with those of the plain network to float32 rounding.
+        """
+        if isinstance(self._forward, nn.Module) and self.device.type == "cpu":
+            example = torch.zeros(self.batch_size, *self.shape).to(memory_format=torch.channels_last)
+            with autocast(self.device, self.precision):
+                self._forward = compiled(self._forward, example, n)
+
+
+def observer_of(network: "Network | Observer", shape: tuple[int, int, int], **options) -> Observer:
+    """The network as an `Observer` of stimuli of this shape, with its options; an observer as it is.
+
+    Raises `ValueError` for an observer of other stimuli, or options that contradict it.
+    """
+    if not isinstance(network, Observer):
+        return Observer(network, shape, **options)
+    if network.shape != tuple(shape):
+        raise ValueError(f"the observer is for stimuli of shape {network.shape}; got {tuple(shape)}")
+    if options:
+        raise ValueError(f"an observer has its own {', '.join(options)}: set them where it is made")
+    return network
+
+
+def _exact(answer: Tensor) -> Tensor:
+    reduced = isinstance(answer, Tensor) and answer.dtype in (torch.bfloat16, torch.float16)
+    return answer.float() if reduced else answer
+
+
+class _InFloat32(nn.Module):
+    """A layer that autocast leaves alone."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return self.layer(x.float())
+
+
+def _last_layer_exact(network: nn.Module) -> nn.Module:
+    """The network, a copy of it, with its last dense layer in float32."""
+    dense = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    if not dense or not dense[-1]:
+        return network
+    own = copy.deepcopy(network)
+    own.set_submodule(dense[-1], _InFloat32(own.get_submodule(dense[-1])))
+    return own
+
+
+def _good_batch(shape: Shape, device: torch.device) -> int:
+    pixels = torch.Size(shape).numel()
+    return max(8, IN_CACHE // pixels) if device.type == "cpu" else max(1, min(ON_DEVICE, 8_000_000 // pixels))

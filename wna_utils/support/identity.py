@@ -1,0 +1,412 @@
+"""Identity of objects: a hash of all that decides what they do, so that a cached result is used only where it belongs.
+
+Objects are walked part by part. Code of one's own counts by its bytecode and by whatever that reaches: defaults,
+closures, globals, base classes. What is installed counts by name and version. What cannot be seen through, such as an
+open file or the state of a random generator, is not guessed at: it raises `Uncertain`.
+"""
+
+import copyreg
+import dataclasses
+import datetime
+import decimal
+import dis
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import operator
+import os
+import platform
+import re
+import sys
+import types
+from collections import OrderedDict, defaultdict, deque, namedtuple
+from itertools import chain, takewhile
+from pathlib import Path, PurePath
+
+import numpy as np
+import torch
+import torch.fx
+from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
+
+from wna_utils.support.fingerprint import digest, tensor_digest
+
+OWN = {__name__.partition(".")[0], "__main__"}  # packages of one's own, wherever they are installed
+LRU = type(functools.cache(len))
+
+# What type and text tell apart, and what is told apart by how it is pickled.
+PLAIN = {type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented)}
+PLAIN |= {torch.dtype, torch.device, torch.layout, torch.memory_format}
+REDUCED = {range, slice, torch.Size, re.Pattern, decimal.Decimal, type(namedtuple("_", "x").x)}
+REDUCED |= {datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone}
+REDUCED |= {operator.itemgetter, operator.attrgetter, operator.methodcaller}
+DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType)
+DESCRIPTORS += (types.WrapperDescriptorType, types.ClassMethodDescriptorType)
+FIELD = ("name", "default", "default_factory", "init", "kw_only", "metadata")  # what counts of a dataclass's field
+
+# Attributes that say nothing of what a class, function or module does, or are caches that Python keeps there.
+IGNORED = {
+    "__module__", "__name__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__",
+    "__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__", "__type_params__",
+    "__abstractmethods__", "_abc_impl", "__slotnames__", "__dataclass_params__", "__orig_bases__", "__parameters__",
+    "_value2member_map_", "__builtins__", "__loader__", "__spec__", "__file__", "__cached__", "__package__", "__path__",
+}  # fmt: skip
+# What PyTorch keeps of a network besides settings and weights: its mode, and hooks, of which there must be none.
+BOOKKEEPING = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"}
+BOOKKEEPING |= {"_flat_weight_refs"}  # of recurrent networks: their weights once more
+BLIND = (eval, exec, globals, __import__, importlib.import_module)  # they reach things by a text
+MISSING = object()
+HEAP, MANAGED_WEAKREF, MANAGED_DICT, HAS_DOCSTRING = 1 << 9, 1 << 3, 1 << 4, 1 << 26  # CPython's flags of types, code
+
+
+class Uncertain(Exception):
+    """Something decides what an object does that cannot be seen for certain; the text says what."""
+
+
+def identity(*objects: object) -> str:
+    """Short hash of all that decides what the objects do: values, classes, code, and what the code reaches.
+
+    It is the same in other processes. A network's device and mode (training or not) do not count, nor do names of
+    functions, docstrings and the layout of code. Raises `Uncertain`, with a short reason, where it cannot tell.
+    """
+    try:
+        return _Walk().all("identity", *objects)
+    except RecursionError:
+        raise Uncertain("it is nested too deeply to be hashed") from None
+    except Uncertain:
+        raise
+    except Exception as error:  # whatever attributes of classes of one's own may raise
+        raise Uncertain(f"looking at it raises {type(error).__name__}") from error
+
+
+class _Walk:
+    """One walk over objects and their parts; the hash of each is made of the hashes of its parts.
+
+    An object that its own parts lead back to is numbered, and there the number stands for it.
+    """
+
+    def __init__(self, around: frozenset[int] = frozenset()):
+        self._around = around  # what the set lies in whose element is walked
+        self._within: dict[int, int | None] = {}  # objects whose parts are being walked, with their numbers
+        self._done: dict[int, str] = {}
+        self._kept: list[object] = []  # kept alive, so that no other object gets the id of one
+        self._numbered = 0
+
+    def all(self, kind: str, *values: object) -> str:
+        return digest(kind, *[self.of(value) for value in values])
+
+    def of(self, value: object) -> str:
+        if type(value) in PLAIN:
+            return digest("plain", type(value).__name__, repr(value))
+        key = id(value)
+        if key in self._done:
+            return self._done[key]
+        if key in self._around:
+            raise Uncertain("a set holds something that leads back to the set")
+        if key in self._within:
+            if self._within[key] is None:
+                self._within[key] = self._numbered = self._numbered + 1
+            return digest("again", self._within[key])
+        self._kept.append(value)
+        self._within[key] = None
+        found = next(rule for kinds, rule in RULES if isinstance(value, kinds))(self, value)
+        number = self._within.pop(key)
+        self._done[key] = found if number is None else digest("numbered", number, found)
+        return self._done[key]
+
+    def elements(self, values: set | frozenset) -> list[str]:
+        """Hashes of a set's elements, sorted. Each is walked by itself, since their order differs between processes."""
+        around = self._around | self._within.keys()
+        return sorted(_Walk(around).of(value) for value in values)
+
+    def class_(self, cls: type) -> str:
+        name = _library_name(cls)
+        if name is None and not cls.__flags__ & HEAP:  # built in, but not to be found under its name
+            name = f"{cls.__module__}.{cls.__qualname__} {_require_version(cls.__module__)}"
+        if name is not None:
+            placed = [item for each in cls.__mro__ for item in sorted(vars(each).items()) if _is_placed(item[1])]
+            return self.all("class of a library", name, *chain.from_iterable(placed))
+        return self.all("class", type(cls), cls.__bases__, *chain.from_iterable(sorted(_kept(vars(cls)).items())))
+
+    def module(self, module: types.ModuleType) -> str:
+        """A module as a value: what will be taken from it is not known, so that all counts if it is one's own."""
+        if version := _version(module.__name__):
+            return digest("library", module.__name__, version)
+        return self.all("module", *chain.from_iterable(sorted(_kept(vars(module)).items())))
+
+    def function(self, function: types.FunctionType) -> str:
+        if function.__globals__ is globals():  # how identities are made decides no result
+            return digest("identity")
+        own = not _is_of_library(function)
+        if not own and (name := _library_name(function)):
+            return digest("library", name)
+        text, loads, imports = _analysed(function.__code__)
+        held = (function.__defaults__, function.__kwdefaults__, function.__closure__, _kept(vars(function)))
+        if not own:  # made by a library's function, as wrappers are; what it loads has the library's version
+            return self.all("function of a library", text, _require_version(function.__globals__["__name__"]), *held)
+        reached = [self._loaded(function, *path) for path in loads]
+        reached += [self._imported(function, *each) for each in imports]
+        return self.all("function", text, *held, *reached)
+
+    def _loaded(self, function: types.FunctionType, name: str, *attributes: str) -> str:
+        """What a global name stands for; of a module, only the attributes that are taken from it."""
+        value = function.__globals__.get(name, function.__builtins__.get(name, MISSING))
+        for attribute in attributes:
+            if not isinstance(value, types.ModuleType):
+                break
+            found, version = getattr(value, attribute, MISSING), _version(value.__name__)
+            if version and not isinstance(found, types.ModuleType) and not _may_be_placed(found):
+                return digest("library", value.__name__, attribute, version, type(found).__qualname__)
+            value = found
+        if any(value is each for each in BLIND):
+            raise Uncertain(f"{function.__qualname__} uses {value.__name__}, which may reach anything")
+        return digest("nothing") if value is MISSING else self.of(value)
+
+    def _imported(self, function: types.FunctionType, level: int, name: str, items: tuple[str, ...] | None) -> str:
+        """What an import inside a function brings."""
+        try:
+            name = importlib.util.resolve_name("." * level + name, function.__globals__.get("__package__"))
+            if version := _version(name):
+                return digest("library", name, version)
+            module = importlib.import_module(name)
+            if not items:
+                return self.all("import", sys.modules[name.partition(".")[0]], module)
+            submodules = [importlib.import_module(f"{name}.{item}") for item in items if not hasattr(module, item)]
+            return self.all("import", submodules, *[getattr(module, item) for item in items if hasattr(module, item)])
+        except ImportError:
+            return digest("nothing")
+
+    def compiled(self, function: types.BuiltinFunctionType | types.MethodWrapperType) -> str:
+        owner = function.__self__
+        if owner is None or isinstance(owner, types.ModuleType):
+            module = function.__module__ or "builtins"
+            return digest("library", module, function.__qualname__, _require_version(module))
+        return self.all("method", owner, function.__name__)
+
+    def tensor(self, tensor: Tensor) -> str:
+        try:
+            values = tensor_digest(tensor.detach().resolve_conj().resolve_neg())
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):
+            values = None
+        if values is None or tensor.is_quantized:  # quantized ones have scales, too
+            raise Uncertain(f"a tensor of {tensor.dtype}, {tensor.layout}, on {tensor.device} cannot be hashed")
+        return self.all("tensor", type(tensor), values, _kept(vars(tensor)))
+
+    def array(self, array: np.ndarray | np.generic) -> str:
+        if isinstance(array, np.ma.MaskedArray):
+            return self.all("masked", type(array), array.data, np.ma.getmaskarray(array), array.fill_value)
+        held = np.asarray(array)
+        values = held.tolist() if held.dtype.hasobject else hashlib.sha256(held.tobytes()).hexdigest()
+        state = {} if isinstance(array, np.memmap) else _state(array)
+        return self.all("array", type(array), repr(held.dtype), held.shape, values, state)
+
+    def instance(self, value: object) -> str:
+        """Any other object: its class, what it holds, and its attributes; `Uncertain` if there is more to it."""
+        cls = type(value)
+        if _version(cls.__module__) and (name := _library_name(value)):  # such as numpy's own functions
+            return digest("library", name)
+        if cls in REDUCED:
+            return self.all("reduced", copyreg.dispatch_table.get(cls, cls.__reduce__)(value))
+        base = next(each for each in CONTENTS if each in cls.__mro__)
+        if _hides_more(cls, base):
+            raise Uncertain(f"{cls.__module__}.{cls.__qualname__} cannot be hashed for certain")
+        contents, attributes = CONTENTS[base](self, value), chain.from_iterable(_state(value).items())
+        return digest("instance", self.of(cls), self.all("contents", *contents), self.all("attributes", *attributes))
+
+
+def _kept(names: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in names.items() if name not in IGNORED}
+
+
+def _slots(cls: type) -> list[types.MemberDescriptorType]:
+    owners = [each for each in cls.__mro__ if "__slots__" in vars(each)]
+    members = [value for each in owners for _, value in sorted(vars(each).items())]
+    return [value for value in members if isinstance(value, types.MemberDescriptorType)]
+
+
+def _state(value: object) -> dict[str, object]:
+    """An object's attributes, in slots, too."""
+    state = _kept(object.__getattribute__(value, "__dict__")) if type(value).__dictoffset__ else {}
+    for i, slot in enumerate(_slots(type(value))):
+        try:
+            state[f"{i} {slot.__name__}"] = slot.__get__(value)
+        except AttributeError:  # not set
+            continue
+    dropped = BOOKKEEPING if isinstance(value, nn.Module) else ()
+    return {name: held for name, held in state.items() if name not in dropped}
+
+
+def _hides_more(cls: type, base: type) -> bool:
+    """Whether objects of the class are larger than `base`, attributes and slots make them: they have a state in C."""
+
+    def added(offset: str, managed: int) -> bool:
+        return getattr(cls, offset) != getattr(base, offset) and not cls.__flags__ & managed
+
+    fields = len(_slots(cls)) + added("__dictoffset__", MANAGED_DICT) + added("__weakrefoffset__", MANAGED_WEAKREF)
+    return cls.__basicsize__ > base.__basicsize__ + fields * tuple.__itemsize__ or cls.__itemsize__ > base.__itemsize__
+
+
+def _without_hooks(_: _Walk, network: nn.Module) -> tuple:
+    """Nothing; raises `Uncertain` if there is a hook on the network or on a layer of it."""
+    everywhere = [value for name, value in vars(torch_module).items() if name.startswith("_global_") and "hook" in name]
+    if any(isinstance(hooks, dict) and hooks for hooks in everywhere):
+        raise Uncertain("a hook is registered on all networks")
+    for layer, module in nn.Module.named_modules(network):
+        for name in BOOKKEEPING:
+            hooks = vars(module).get(name)
+            if "hook" in name and isinstance(hooks, dict) and hooks:
+                raise Uncertain(f"a hook is registered on {f'layer {layer}' if layer else 'the network'}")
+    return ()
+
+
+@functools.cache
+def _version(module: str) -> str | None:
+    """Version of the library, or of the Python, that a module belongs to; None for code of one's own."""
+    package = module.partition(".")[0]
+    try:
+        spec = None if package in OWN else importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # a module that was not imported, but made
+        spec = None
+    if spec is None:
+        return None
+    places = [Path(place) for place in (spec.origin, *(spec.submodule_search_locations or ())) if place]
+    if any({"site-packages", "dist-packages"} & set(place.parts) for place in places):
+        names = sorted(set(_distributions().get(package, ())))
+        return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names) or None
+    of_python = not spec.has_location or places[0].is_relative_to(Path(os.__file__).parent)
+    return f"Python {platform.python_version()}" if package in sys.stdlib_module_names and of_python else None
+
+
+_distributions = functools.cache(importlib.metadata.packages_distributions)
+
+
+def _require_version(module: str) -> str:
+    if (version := _version(module)) is None:
+        raise Uncertain(f"compiled code of {module} cannot be hashed")
+    return version
+
+
+def _library_name(value: object) -> str | None:
+    """Name and version of what a library holds under the name that it says it has; None for anything else."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or (version := _version(module)) is None:
+        return None
+    found = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}.{name} {version}" if found is value else None
+
+
+def _is_imported(function: types.FunctionType) -> bool:
+    module = sys.modules.get(function.__globals__.get("__name__"))
+    return module is not None and vars(module) is function.__globals__
+
+
+def _is_of_library(function: types.FunctionType) -> bool:
+    return _is_imported(function) and _version(function.__globals__["__name__"]) is not None
+
+
+def _is_placed(value: object) -> bool:
+    """Whether an attribute of a library's class is a function that one has put there oneself."""
+    return isinstance(value, types.FunctionType) and _is_imported(value) and not _is_of_library(value)
+
+
+def _may_be_placed(value: object) -> bool:
+    """Whether an attribute of a library's module may have been put there, so that its name does not say it all."""
+    if isinstance(value, types.MethodType):
+        return not isinstance(value.__func__, types.FunctionType) or not _is_of_library(value.__func__)
+    if isinstance(value, (type, types.FunctionType, functools.partial, LRU)) or type(value) in PLAIN:
+        return True
+    return _version(type(value).__module__) is None
+
+
+@functools.cache
+def _analysed(code: types.CodeType) -> tuple[str, tuple, tuple]:
+    """Hash of what code does, the global names that it loads, each with attributes taken from it, and its imports.
+
+    Constants count where they are used, so that docstrings do not.
+    """
+    steps = [each for each in dis.get_instructions(code) if each.opname not in ("NOP", "EXTENDED_ARG", "CACHE")]
+    naming = [i for i, each in enumerate(steps) if each.opname == "STORE_NAME" and each.argval in IGNORED]  # of a class
+    steps = [each for i, each in enumerate(steps) if i not in naming and i + 1 not in naming]
+    texts, loads, imports = [], {}, {}
+    for i, step in enumerate(steps):
+        shown = step.argval if step.opcode in dis.hasname else step.arg
+        if step.opcode in dis.hasconst:
+            constant = code.co_consts[step.arg]
+            shown = _Walk().of(constant)
+            if isinstance(constant, types.CodeType):
+                loads |= dict.fromkeys(_analysed(constant)[1])
+                imports |= dict.fromkeys(_analysed(constant)[2])
+        elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
+            taken = takewhile(lambda each: each.opname in ("LOAD_ATTR", "LOAD_METHOD"), steps[i + 1 :])
+            loads[(step.argval, *(each.argval for each in taken))] = None
+        elif step.opname == "IMPORT_NAME":
+            imports[(steps[i - 2].argval, step.argval, steps[i - 1].argval)] = None
+        texts.append(f"{step.opname} {shown}")
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~HAS_DOCSTRING)
+    names = (code.co_varnames, code.co_freevars, code.co_cellvars)
+    text = digest("code", counts, names, code.co_exceptiontable.hex(), *texts)
+    return text, tuple(loads), tuple(imports)
+
+
+def _in_cell(cell: types.CellType) -> tuple:
+    try:
+        return (cell.cell_contents,)
+    except ValueError:  # not set yet
+        return ()
+
+
+def _code_of(graph: torch.fx.Graph) -> tuple:
+    code = graph.python_code("self")
+    return code.src, code.globals
+
+
+# What objects of these classes, and of classes derived from them, hold besides their attributes.
+CONTENTS = {
+    nn.Module: _without_hooks,
+    OrderedDict: lambda _, value: chain.from_iterable(OrderedDict.items(value)),
+    defaultdict: lambda _, value: (value.default_factory, *chain.from_iterable(dict.items(value))),
+    dict: lambda _, value: chain.from_iterable(dict.items(value)),
+    types.MappingProxyType: lambda _, value: chain.from_iterable(value.items()),
+    deque: lambda _, value: (value.maxlen, *deque.__iter__(value)),
+    list: lambda _, value: list.__iter__(value),
+    tuple: lambda _, value: tuple.__iter__(value),
+    set: _Walk.elements,
+    frozenset: _Walk.elements,
+    str: lambda _, value: (str.__repr__(value),),
+    bytes: lambda _, value: (bytes.__repr__(value),),
+    bytearray: lambda _, value: (bytes(value),),
+    int: lambda _, value: (int.__repr__(value),),
+    float: lambda _, value: (float.__repr__(value),),
+    complex: lambda _, value: (complex.__repr__(value),),
+    property: lambda _, value: (value.fget, value.fset, value.fdel),
+    staticmethod: lambda _, value: (value.__func__,),
+    classmethod: lambda _, value: (value.__func__,),
+    types.MethodType: lambda _, value: (value.__func__, value.__self__),
+    functools.partial: lambda _, value: (value.func, value.args, value.keywords),
+    LRU: lambda _, value: (value.__wrapped__,),
+    types.UnionType: lambda _, value: value.__args__,
+    types.GenericAlias: lambda _, value: (value.__origin__, value.__args__),
+    object: lambda _, value: (),
+}
+
+RULES = [
+    (type, _Walk.class_),
+    (types.ModuleType, _Walk.module),
+    (types.FunctionType, _Walk.function),
+    (types.CodeType, lambda _, code: _analysed(code)[0]),
+    ((types.BuiltinFunctionType, types.MethodWrapperType), _Walk.compiled),
+    (DESCRIPTORS, lambda walk, value: walk.all("descriptor", value.__objclass__, value.__name__)),
+    (types.CellType, lambda walk, cell: walk.all("cell", *_in_cell(cell))),
+    (Tensor, _Walk.tensor),
+    ((np.ndarray, np.generic), _Walk.array),
+    (np.dtype, lambda walk, value: walk.all("dtype", repr(value))),
+    (PurePath, lambda walk, value: walk.all("path", type(value), str(value))),
+    (dataclasses.Field, lambda walk, field: walk.all("field", *[getattr(field, name) for name in FIELD])),
+    (functools.cached_property, lambda walk, value: walk.all("cached", type(value), _state(value) | {"lock": 0})),
+    (torch.fx.Graph, lambda walk, graph: walk.all("graph", *_code_of(graph))),
+    (object, _Walk.instance),
+]
