@@ -106,6 +106,8 @@ def test_stc_and_whitened_sta_equal_the_equations(filters):
 
 def test_stc_over_positions_counts_whole_fields_only():
     network = architectures.build("cifar_cnn", (3, 8, 8), 10, seed=0).eval()
+    with torch.no_grad():
+        network.conv2.bias += 0.5  # so that no unit is silent
     observer = layers.readout(network, "conv2", [0, 3])
     source = WhiteNoise((3, 8, 8), seed=1)
     tally = spike_triggered_covariance(observer, source, 500)

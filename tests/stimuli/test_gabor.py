@@ -8,6 +8,7 @@ from wna_utils.stimuli import gabor as gabor_noise
 from wna_utils.stimuli import wavelets
 from wna_utils.stimuli.blocks import LARGEST as BLOCK
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, wavelet_weights
+from wna_utils.stimuli.philox import uniform
 from wna_utils.stimuli.wavelets import gabor_bank
 from wna_utils.support.identity import identity
 from wna_utils.support.paths import cache_dir
@@ -105,7 +106,7 @@ def test_blocks_follow_from_seed_and_number_alone(digits):
 def test_noise_is_the_drawn_scores_projected_back(digits):
     model = fit_gabor(digits, components=20)
     bank = torch.from_numpy(gabor_bank(28)).flatten(1).float()
-    evenly = torch.from_numpy(np.random.Generator(np.random.Philox(key=[0, 1])).random((BLOCK, 1, 20), np.float32))
+    evenly = uniform(0, 1, (BLOCK, 1, 20))
     scores = model.low + evenly * (model.high - model.low)
     plain = scores[:, 0] @ model.components[0] @ bank
     raw = GaborNoise(model, add_mean=False, stretch=False).block(1).stimuli.flatten(1)

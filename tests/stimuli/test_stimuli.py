@@ -74,6 +74,9 @@ def test_sources_that_differ_have_different_identities():
     [
         (lambda: WhiteNoise(SHAPE, "gauss"), "distribution must be one of uniform, normal, binary; got 'gauss'"),
         (lambda: WhiteNoise(SHAPE, seed=-1), "seed must be 0 or more; got -1"),
+        (lambda: WhiteNoise(SHAPE, seed=1.5), "seed must be a whole number; got 1.5"),
+        (lambda: WhiteNoise(SHAPE, seed=True), "seed must be a whole number; got True"),
+        (lambda: WhiteNoise(SHAPE, seed=2**64), "seed must be below 2\\^64.*; got 18,446,744,073,709,551,616"),
         (lambda: WhiteNoise(SHAPE, contrast=0), "contrast must be greater than 0; got 0"),
         (lambda: WhiteNoise((8, 8)), r"shape must be \(channels, height, width\)"),
         (
@@ -104,3 +107,11 @@ def test_antithetic_noise_shows_each_image_with_its_mirror_image():
 def test_uniform_noise_is_counted_exactly():
     pixels = WhiteNoise(SHAPE).block(0).stimuli.double().numpy() * 2**24
     assert np.array_equal(pixels, np.round(pixels))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_a_gpu_makes_the_same_noise(distribution):
+    source = WhiteNoise(SHAPE, distribution, seed=5)
+    here, there = source.block(4).stimuli, source.block(4, torch.device("cuda")).stimuli.cpu()
+    assert torch.equal(here, there) if distribution != "normal" else torch.allclose(here, there, atol=1e-5)

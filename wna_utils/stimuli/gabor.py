@@ -10,6 +10,7 @@ from torch import Tensor
 
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli.blocks import CPU, Block, Source
+from wna_utils.stimuli.philox import uniform
 from wna_utils.stimuli.wavelets import ONE_OCTAVE, gabor_bank
 from wna_utils.support.checks import between
 from wna_utils.support.checks import seed as checked_seed
@@ -111,22 +112,20 @@ class GaborNoise(Source):
     principal components does; the authors' code leaves them out. `stretch` stretches every channel of every image to
     [0, 1], as the code does and the paper does not say; without it, pixels lie far outside the training images' range.
 
-    Raises `ValueError` for a negative seed.
+    Raises `ValueError` for a seed that is not whole or beyond 64 bit.
     """
 
     def __init__(self, model: GaborModel, seed: int = 0, *, add_mean: bool = True, stretch: bool = True):
-        checked_seed("seed", seed)
         self.shape = (len(model.components), *model.bank.shape[1:])
-        self.seed, self.stretch = seed, stretch
+        self.seed, self.stretch = checked_seed("seed", seed), stretch
         self._low, self._range = model.low, model.high - model.low
         flat = model.bank.flatten(1)
         self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
         self._mean = model.mean @ flat if add_mean else torch.zeros(len(model.mean), flat.shape[1])
 
     def block(self, number: int, device: torch.device = CPU) -> Block:
-        rng = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         size = self.block_size
-        evenly = torch.from_numpy(rng.random((size, *self._low.shape), dtype=np.float32)).to(device)
+        evenly = uniform(self.seed, number, (size, *self._low.shape), torch.device(device))
         low, span, basis, mean = (each.to(device) for each in (self._low, self._range, self._basis, self._mean))
         scores = (evenly * span + low).movedim(1, 0)  # (c, b, k)
         images = torch.baddbmm(mean[:, None], scores, basis).movedim(0, 1)  # (b, c, h·w)

@@ -1,8 +1,8 @@
 """Smooth noise: white noise, blurred, so that neighbouring pixels go together (§2.2)."""
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from wna_utils.stimuli.blocks import CPU, Block, Source
@@ -26,8 +26,11 @@ class SmoothNoise(Source):
         positive("width", self.width)
 
     def block(self, number: int, device: torch.device = CPU) -> Block:
-        white = WhiteNoise(self.shape, "normal", self.seed).block(number).noise.numpy() - 0.5
-        rows, columns = (np.exp(-2 * (np.pi * self.width * np.fft.fftfreq(side)) ** 2) for side in self.shape[1:])
-        kept = np.outer(rows, columns)  # of the amplitude, by frequency
-        noise = np.fft.ifft2(np.fft.fft2(white) * kept).real / np.sqrt((kept**2).mean())
-        return Block.of_noise(number, torch.from_numpy(noise.astype(np.float32) + np.float32(0.5)).to(device))
+        white = WhiteNoise(self.shape, "normal", self.seed).block(number, device).noise - 0.5
+        rows, columns = (
+            torch.exp(-2 * (math.pi * self.width * torch.fft.fftfreq(side, device=device)) ** 2)
+            for side in self.shape[1:]
+        )
+        kept = torch.outer(rows, columns)  # of the amplitude, by frequency
+        noise = torch.fft.ifft2(torch.fft.fft2(white) * kept).real / kept.square().mean().sqrt()
+        return Block.of_noise(number, noise + 0.5)

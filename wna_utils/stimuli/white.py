@@ -1,28 +1,28 @@
 """White noise: independent pixels, uniform, normal or binary."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from wna_utils.stimuli.blocks import CPU, Block, Source
+from wna_utils.stimuli.philox import normal, uniform
 from wna_utils.support.checks import one_of, positive, seed
 
-
-def _uniform(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
-    return rng.random(size, dtype=np.float32)
+Draw = Callable[[int, int, tuple[int, ...], torch.device], Tensor]  # from a seed, a block's number, shape and device
 
 
-def _normal(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+def _normal(seed: int, number: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
     """Mean and standard deviation of the uniform noise; not clipped to [0, 1]."""
-    return rng.standard_normal(size, dtype=np.float32) * np.float32(1 / 12**0.5) + np.float32(0.5)
+    return normal(seed, number, shape, device).mul_(1 / 12**0.5).add_(0.5)
 
 
-def _binary(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
-    return rng.integers(0, 2, size, dtype=np.uint8).astype(np.float32)
+def _binary(seed: int, number: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    return (uniform(seed, number, shape, device) >= 0.5).float()
 
 
-DISTRIBUTIONS = {"uniform": _uniform, "normal": _normal, "binary": _binary}
+DISTRIBUTIONS: dict[str, Draw] = {"uniform": uniform, "normal": _normal, "binary": _binary}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class WhiteNoise(Source):
 
     "uniform" is the original's noise, u in [0, 1) with standard deviation 0.289; "normal" has the same mean and
     standard deviation; "binary" u are 0 or 1. At mean 0.5 and contrast 1, the pixels are u itself. With `antithetic`,
-    the second half of each block is the first half mirrored at the mean.
+    the second half of each block is the first half mirrored at the mean. Uniform and binary noise have the same bits
+    on every device, normal noise is the same to float32 rounding.
 
     Raises `ValueError` for an unknown distribution, a seed that is not whole or beyond 64 bit, a contrast not above 0,
     or a bad shape.
@@ -52,11 +53,11 @@ class WhiteNoise(Source):
         positive("contrast", self.contrast)
 
     def block(self, number: int, device: torch.device = CPU) -> Block:
-        rng = np.random.Generator(np.random.Philox(key=[self.seed, number]))
         size = self.block_size
-        noise = DISTRIBUTIONS[self.distribution](rng, (-(-size // 2) if self.antithetic else size, *self.shape))
+        drawn = (-(-size // 2) if self.antithetic else size, *self.shape)
+        noise = DISTRIBUTIONS[self.distribution](int(self.seed), number, drawn, torch.device(device))
         if self.antithetic:
-            noise = np.concatenate([noise, 1 - noise])[:size]
+            noise = torch.cat([noise, 1 - noise])[:size]
         if (self.contrast, self.mean) != (1, 0.5):
-            noise = np.float32(self.mean) + np.float32(self.contrast) * (noise - np.float32(0.5))
-        return Block.of_noise(number, torch.from_numpy(noise).to(device))
+            noise = self.mean + self.contrast * (noise - 0.5)
+        return Block.of_noise(number, noise)

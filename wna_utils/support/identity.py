@@ -55,7 +55,7 @@ IGNORED = {
 }  # fmt: skip
 # What PyTorch keeps of a network besides settings and weights: its mode, and hooks, of which there must be none.
 BOOKKEEPING = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"}
-BOOKKEEPING |= {"_flat_weight_refs"}  # of recurrent networks: their weights once more
+BOOKKEEPING |= {"_flat_weight_refs", "_is_torch_compile"}  # weights once more, and that a copy has been compiled
 BLIND = (eval, exec, globals, __import__, importlib.import_module)  # they reach things by a text
 MISSING = object()
 HEAP, MANAGED_WEAKREF, MANAGED_DICT, HAS_DOCSTRING = 1 << 9, 1 << 3, 1 << 4, 1 << 26  # CPython's flags of types, code
