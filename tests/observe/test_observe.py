@@ -213,6 +213,22 @@ def test_memory_does_not_grow_with_n():
     assert (peaks[1] - peaks[0]) * unit < 6e7  # all of the larger run's noise would be 1.9e8
 
 
+LARGE = """
+import torch
+from wna_utils.observe.loop import observe
+from wna_utils.stimuli.white import WhiteNoise
+layers = torch.nn.Conv2d(3, 8, 7, 4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(24200, 9)
+network = torch.nn.Sequential(*layers)
+observe(network, WhiteNoise((3, 224, 224)), 200, cache=False)
+"""
+
+
+def test_large_images_take_little_memory():
+    run = [sys.executable, "-c", LARGE + PEAK]
+    peak = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    assert peak * (1 if sys.platform == "darwin" else 1024) < 1.5e9
+
+
 def nan_network():
     network = architectures.build("logistic", (1, 8, 8), 2, seed=0)
     network.fc.weight.data[0, 0] = float("nan")

@@ -16,6 +16,7 @@ from wna_utils.data.datasets import Dataset
 from wna_utils.networks import architectures, generators
 from wna_utils.networks.observer import Network, Observer, observer_of
 from wna_utils.support.checks import at_least, one_of, positive
+from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.devices import autocast, resolve_device
 from wna_utils.support.fingerprint import code_digest, digest
 from wna_utils.support.identity import identity
@@ -108,11 +109,11 @@ def trained(
     trained with a progress bar. `recipe` defaults to the `profile`'s own (`recipe_of`); `epoch` asks for the
     network as it was after that many epochs. With `start`, training goes on from this network's weights.
 
-    Raises `ValueError` for an unknown model, data set or device, a negative seed, or an epoch beyond the recipe's, and
-    `OSError`, before any work, if the cache folder cannot be written to.
+    Raises `ValueError` for an unknown model, data set or device, a seed that is not whole or beyond 64 bit, or an epoch
+    beyond the recipe's, and `OSError`, before any work, if the cache folder cannot be written to.
     """
     one_of("model", model, architectures.MODELS)
-    at_least("seed", seed, 0)
+    seed = checked_seed("seed", seed)
     recipe = recipe or recipe_of(model, profile)
     epoch = recipe.epochs if epoch is None else epoch
     one_of("epoch", epoch, range(1, recipe.epochs + 1))
@@ -175,7 +176,7 @@ def fit(
     with bar(total=steps, desc=label, unit="batch") as progress:
         for epoch in range(recipe.epochs):
             with torch.random.fork_rng():
-                torch.manual_seed(1_000_003 * seed + epoch)
+                torch.manual_seed((1_000_003 * seed + epoch) % 2**64)
                 order = torch.randperm(len(x))
                 for start in starts:
                     batch = order[start : start + recipe.batch_size].to(device)

@@ -19,7 +19,7 @@ from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.report.profiles import PROFILES
 from wna_utils.stimuli import white as stimuli
 from wna_utils.support import devices, paths
-from wna_utils.support.checks import at_least, fraction, one_of, positive
+from wna_utils.support.checks import at_least, fraction, one_of, positive, seed
 
 TYPES = {
     str(each).removeprefix("<class '").removesuffix("'>"): TypeAdapter(each)
@@ -75,7 +75,8 @@ RULES: dict[str, Callable[[str, Any], None]] = {
     "distribution": lambda name, value: one_of(name, value, stimuli.DISTRIBUTIONS),
     "precision": lambda name, value: one_of(name, value, devices.PRECISIONS),
     "device": lambda _, value: devices.resolve_device(value),
-    **dict.fromkeys(("seed", "block"), lambda name, value: at_least(name, value, 0)),
+    "seed": seed,
+    "block": lambda name, value: at_least(name, value, 0),
     "gammas": _each(fraction),
     "rule": lambda name, value: one_of(name, value, stimulation.RULES),
     "ks": _each(at_least, 0),

@@ -1,0 +1,31 @@
+"""On a lent GPU machine there is little beside torch: the rooms up to `observe` must do with that."""
+
+import subprocess
+import sys
+
+from wna_utils.support.paths import ROOT
+
+BARE = """
+import importlib.abc, sys
+
+MISSING = {"dask", "distributed", "pydantic", "yaml", "papermill", "nbformat", "IPython", "matplotlib", "seaborn"}
+MISSING |= {"pandas", "statsmodels", "captum", "art", "skimage", "pooch", "requests", "grimp", "psignifit", "scipy"}
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ImportError(f"{name} is not on a bare machine")
+
+sys.meta_path.insert(0, Missing())
+import torch
+from wna_utils import data, networks, stimuli
+from wna_utils.observe import FieldTally, observe
+
+network = networks.build("mlp", (1, 8, 8), 3, seed=0)
+print(observe(network, stimuli.WhiteNoise((1, 8, 8)), n=3_000, cache=False).n)
+"""
+
+
+def test_rooms_up_to_observe_need_little_beside_torch():
+    run = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert run.stdout.strip() == "3000", run.stderr[-2000:]

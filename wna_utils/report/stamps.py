@@ -1,0 +1,150 @@
+"""Stamps: hashes of what a notebook really uses, so that its chapter is executed again only where that has changed."""
+
+import ast
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import grimp
+import nbformat
+import yaml
+
+from wna_utils.data.fetch import FILES
+from wna_utils.support import paths
+
+PACKAGE = "wna_utils"
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
+    """Hash of all that an executed notebook depends on.
+
+    That is its source, parameters, sizes, the claims that it records, the code that it uses of the package, data,
+    records, versions of libraries, and as much of each notebook that it names to run it.
+    """
+    cells = _cells(notebook)
+    profiles = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
+    sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
+    modules = _modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
+    parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), modules, _versions()]
+    if f"{PACKAGE}.report.records" in modules:
+        records = sorted((paths.ROOT / "book" / "recorded").glob("*.safetensors"))
+        parts += [[file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in records]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _cells(notebook: Path) -> dict[str, list]:
+    """Type, source and metadata of every cell, by notebook: of this one, and of those that are named in it."""
+    found, waiting = {}, [notebook]
+    while waiting:
+        each = waiting.pop()
+        found[each.stem] = [[c.cell_type, c.source, c.metadata] for c in nbformat.read(each, as_version=4).cells]
+        text = json.dumps(found[each.stem])
+        named = [other for other in paths.NOTEBOOKS.glob("*.ipynb") if other.name in text]
+        waiting += [other for other in named if other.stem not in found]
+    return found
+
+
+def _claims(text: str) -> dict[str, Any]:
+    """The claims that notebooks of this text may record or look up, by id."""
+    # An id may be put together from parts, but the claim's figure is in the notebook, as that notebook's test demands.
+    # Who asks the ledger more than `in ledger()` may read any claim.
+    reads_all = re.search(r"(?<! in )ledger\(|ledger\(\)[.\[]|LEDGER", text)
+    claims = yaml.safe_load((paths.ROOT / "book" / "claims.yml").read_text()) or []
+    mentioned = [each for each in claims if each["id"] in text or (each.get("figure") or each["id"]) in text]
+    return {each["id"]: each for each in (claims if reads_all else mentioned)}
+
+
+def _versions() -> dict[str, str]:
+    """Installed versions of Python and of what the requirements name."""
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    requirements = (Path(find_spec(PACKAGE).origin).parents[1] / "requirements.txt").read_text()
+    for name in re.findall(r"^\w[\w.-]*", requirements, re.MULTILINE):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def _modules(cells: list[str]) -> dict[str, str]:
+    """Code of each module that code cells use, and of all that these import, inside functions or out."""
+    graph = grimp.build_graph(PACKAGE, cache_dir=None)
+    files = {}
+    for module in graph.modules:
+        place = Path(find_spec(PACKAGE).origin).parent.joinpath(*module.split(".")[1:])
+        files[module] = file if (file := place.with_suffix(".py")).exists() else place / "__init__.py"
+    used = _named(cells, files)
+    used |= {other for module in used for other in graph.find_upstream_modules(module)}
+    rooms = {module.rpartition(".")[0] for module in used} - {""}  # their `__init__` runs, too
+    return {module: _code(files[module]) for module in {PACKAGE, *rooms, *used}}
+
+
+def _code(file: Path) -> str:
+    """What a module does: comments, docstrings and layout do not count, nor does what an `__init__` only passes on."""
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    if file.name == "__init__.py":
+        tree.body = [each for each in tree.body if not ast.unparse(each).startswith(("from ", "__all__ = "))]
+    return ast.dump(tree)
+
+
+def _named(cells: list[str], files: dict[str, Path]) -> set[str]:
+    """The modules that define what code cells name of the package; all modules where that cannot be known."""
+    try:
+        nodes = [node for cell in cells for node in ast.walk(_parsed(cell))]
+    except SyntaxError:
+        return set(files)
+    if any(isinstance(node, ast.Constant) and PACKAGE in str(node.value) for node in nodes):
+        return set(files)  # perhaps imported by a name in quotes
+    owners = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    chains = [node for node in nodes if isinstance(node, ast.Name | ast.Attribute) and id(node) not in owners]
+    uses = {text for text in map(ast.unparse, chains) if re.fullmatch(r"[\w.]+", text)}
+    found = set()
+    for name, target in _imports(nodes):
+        # After `from wna_utils import analysis as st`, `st.mean_over` is `wna_utils.analysis.mean_over`.
+        ways = [use.removeprefix(name) for use in uses if f"{use}.".startswith(f"{name}.")]
+        found |= {module for way in ways or [""] for module in _defining(target + way, files)}
+    return found
+
+
+def _parsed(cell: str) -> ast.Module:
+    """A cell as Python; of a magic or a shell command, what follows its sign. Raises `SyntaxError` for what is none."""
+    try:
+        return ast.parse(cell)
+    except SyntaxError:
+        return ast.parse(re.sub(r"^([ \t]*)(%%?\w+|!)[ \t]*", r"\1", cell, flags=re.MULTILINE))
+
+
+def _imports(nodes: Iterable[ast.AST]) -> list[tuple[str, str]]:
+    """What is imported of the package: the name that it gets, and its own, with dots."""
+    found = []
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            found += [(each.asname or each.name, f"{node.module}.{each.name}") for each in node.names]
+        elif isinstance(node, ast.Import):
+            found += [(each.asname or PACKAGE, each.name) for each in node.names]
+    inside = [(name, target) for name, target in found if target.split(".")[0] == PACKAGE]
+    return [(name, PACKAGE if name == PACKAGE else target) for name, target in inside]  # `import a.b` names a
+
+
+def _defining(name: str, files: dict[str, Path]) -> set[str]:
+    """The module that defines a dotted name of the package; its whole room where `__init__` does not tell."""
+    module = name
+    while module not in files:
+        module = module.rpartition(".")[0]
+    if files[module].name != "__init__.py":
+        return {module}
+    exported = dict(_imports(ast.walk(ast.parse(files[module].read_bytes()))))
+    origin = exported.get(name.removeprefix(f"{module}.").split(".")[0], module)
+    if origin == module or f"{origin}.".startswith(f"{name}."):
+        return {each for each in files if f"{each}.".startswith(f"{module}.")}
+    return _defining(origin, files)
