@@ -1,5 +1,6 @@
 """Nothing of the caller's network or images ever changes, and what was shown is what is counted."""
 
+import pickle
 import threading
 
 import numpy as np
@@ -74,6 +75,16 @@ def test_nothing_of_the_network_changes(network, dataset, use):
 def test_answers_are_those_of_eval_mode(network):
     found = Observer(network, SHAPE)(IMAGES)["scores"]
     torch.testing.assert_close(found, network.eval()(IMAGES))
+
+
+def test_function_of_a_network_in_training_mode_is_refused(network):
+    before = network.norm1.running_mean.clone()
+    for function in (lambda x: network(x).softmax(1), network.forward):
+        with pytest.raises(ValueError, match="uses a network in training mode, which stimuli would change"):
+            observe(function, NOISE, 100, cache=False)
+    assert torch.equal(network.norm1.running_mean, before)
+    network.eval()
+    assert observe(lambda x: network(x).softmax(1), NOISE, 100, cache=False).n == 100
 
 
 def test_later_changes_of_the_network_do_not_reach_the_observer(network):
@@ -191,6 +202,26 @@ def test_network_that_cannot_be_copied_is_told_in_one_sentence(kind):
     with pytest.raises(ValueError, match=r"^the network cannot be copied \(.*\): build it anew") as caught:
         observe(kind(), WhiteNoise((1, 8, 8)), 100)
     assert "\n" not in str(caught.value)
+
+
+def test_compiled_network_gives_the_same_labels(network):
+    plain, fast = (Observer(network, SHAPE, device="cpu") for _ in range(2))
+    fast.compile_for(10**9)
+    if fast._compiled is None:
+        pytest.skip("no C++ compiler at hand")
+    x = NOISE.block(0).stimuli[:200]  # batches, and a rest
+    assert torch.equal(plain.predict(x), fast.predict(x))
+    torch.testing.assert_close(plain(x)["scores"], fast(x)["scores"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(fast))(x)["scores"], plain(x)["scores"])
+
+
+def test_compiling_waits_until_it_repays(network, monkeypatch):
+    observer = Observer(network, SHAPE, device="cpu")
+    observer.compile_for(10)
+    assert observer._compiled is None
+    monkeypatch.setattr("shutil.which", lambda name: None)  # no compiler
+    observer.compile_for(10**9)
+    assert observer._compiled is None
 
 
 def test_state_that_holds_more_than_tensors_is_no_trouble():

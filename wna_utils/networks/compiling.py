@@ -14,21 +14,21 @@ REPAYS = 2e12  # floating-point operations, some ten seconds on two cores, from 
 COMPILERS = ("g++", "clang++", "c++")
 
 
-def compiled(network: nn.Module, example: Tensor, n: int) -> Callable:
-    """The network compiled for batches like `example`, if n images repay it and a C++ compiler is at hand.
+def compiled(network: nn.Module, example: Tensor, n: int) -> Callable | None:
+    """The network compiled for batches like `example`, if n images repay it and a C++ compiler is at hand; or None.
 
-    Otherwise the network itself. Weights are frozen into the compiled code; a batch of another size is answered by the
-    network itself. Anything that keeps it from being compiled is no error: the network works without it.
+    Weights are frozen into the compiled code; a batch of another size is answered by the network itself. Anything that
+    keeps it from being compiled is no error: the network works without it.
     """
     if not any(map(shutil.which, COMPILERS)) or n * operations(network, example[:1]) < REPAYS:
-        return network
+        return None
     torch.compiler.reset()  # what was compiled for other networks counts against a limit
     fast = torch.compile(network, dynamic=False, options={"freezing": True})
     try:
         with _silence(), torch.no_grad():
             fast(example)
     except Exception:  # of a compiler, of which there are many kinds
-        return network
+        return None
 
     def forward(batch: Tensor) -> Tensor | dict[str, Tensor]:
         return fast(batch) if batch.shape == example.shape else network(batch)

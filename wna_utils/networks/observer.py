@@ -4,6 +4,7 @@ Everything that shows images to a network does it through one, so that nothing o
 """
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
@@ -36,11 +37,11 @@ class Observer:
     stimulus. `preprocess` is applied to stimuli before the network. `precision` "bf16" runs the network in bfloat16
     where the hardware has it, but for its last dense layer: rounded scores tie, and ties go to the lower class.
 
-    A function is called as it is, in batches that are copies of the stimuli. `key` identifies all that decides the
-    answers; it is empty, and `uncertain` says why, where that cannot be said for certain.
+    A function is called as it is, in batches that are copies of the stimuli.
 
     Raises `ValueError`, in one sentence, for an unknown device, precision or layer, a network that cannot be copied,
-    NaN in the weights, or a network that cannot take the stimuli or does not answer with a row for each.
+    NaN in the weights, a function of a network in training mode, or a network that cannot take the stimuli or does not
+    answer with a row for each.
     """
 
     def __init__(
@@ -61,36 +62,33 @@ class Observer:
         self.layers = dict(layers) if isinstance(layers, Mapping) else {name: name for name in layers}
         self.network = self._own(network)
         self.preprocess = self._own(preprocess) if preprocess else None
-        self.key, self.uncertain = self._identified()
         self._last = SCORES  # the node that gives them
         self._forward = self._reading()
+        self._compiled = None
         self.answers = self._tried()
 
     def _own(self, network: Network) -> Network:
         if not isinstance(network, nn.Module):
+            _require_eval(network)
             return network
         for name, weights in [*network.named_parameters(), *network.named_buffers()]:
             if not weights.isfinite().all():
                 raise ValueError(f"the model's weights are not finite (NaN or infinity in {name}): train it again")
         return frozen(network, self.device)
 
-    def _identified(self) -> tuple[str, str]:
-        """Hash of what decides the answers, and a reason if there is none."""
+    def identity(self) -> str:
+        """Hash of all that decides the answers; raises `Uncertain` where that cannot be told."""
         for each in (self.network, self.preprocess):
             if each is not None and not isinstance(each, nn.Module):
-                return "", "a plain function may depend on anything"
-        try:
-            return identity(self.network, self.preprocess, self.layers, self.precision), ""
-        except Uncertain as reason:
-            return "", str(reason)
+                raise Uncertain("a plain function may depend on anything")
+        return identity(self.network, self.preprocess, self.layers, self.precision)
 
     def _reading(self) -> Callable[[Tensor], Tensor | Answers]:
         """What computes all that is read from stimuli on the device."""
-        nodes = [node for node in self.layers.values() if node not in (SCORES, INPUT)]
-        inner = self.network
-        if nodes:
+        wanted, inner = set(self.layers.values()), self.network
+        if wanted - {SCORES, INPUT}:
             self._last = nodes_of(inner)[-1]
-            inner = extracted(inner, [*dict.fromkeys(nodes), *[self._last] * (SCORES in self.layers.values())])
+            inner = extracted(inner, sorted({self._last if node == SCORES else node for node in wanted - {INPUT}}))
         if self.precision == "bf16" and isinstance(inner, nn.Module):
             inner = _last_layer_exact(inner)
         return inner
@@ -125,7 +123,7 @@ class Observer:
         if self.preprocess:
             shown = self.preprocess(shown)
         with autocast(self.device, self.precision):
-            found = self._forward(shown)
+            found = (self._compiled or self._forward)(shown)
         found = dict(found) if isinstance(found, dict) else {self._last: found}
         found |= {SCORES: found.get(self._last), INPUT: batch}
         return {name: _exact(found[node]) for name, node in self.layers.items()}
@@ -146,14 +144,16 @@ class Observer:
         return torch.cat([self.answer(batch.to(self.device))[SCORES].argmax(1) for batch in batches]).cpu()
 
     def compile_for(self, n: int) -> None:
-        """Compile the network, if showing it n images repays the seconds that this takes.
+        """Compile a network in float32 on a CPU, if showing it n images repays the seconds that this takes.
 
-        Answers agree with those of the plain network to float32 rounding.
+        Answers agree with those of the plain network to float32 rounding. In bf16, compiling gains nothing.
         """
-        if isinstance(self._forward, nn.Module) and self.device.type == "cpu":
+        if isinstance(self._forward, nn.Module) and (self.device.type, self.precision) == ("cpu", "float32"):
             example = torch.zeros(self.batch_size, *self.shape).to(memory_format=torch.channels_last)
-            with autocast(self.device, self.precision):
-                self._forward = compiled(self._forward, example, n)
+            self._compiled = self._compiled or compiled(self._forward, example, n)
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"_compiled": None}  # compiled code stays in the process that made it
 
 
 def observer_of(network: "Network | Observer", shape: tuple[int, int, int], **options) -> Observer:
@@ -168,6 +168,20 @@ def observer_of(network: "Network | Observer", shape: tuple[int, int, int], **op
     if options:
         raise ValueError(f"an observer has its own {', '.join(options)}: set them where it is made")
     return network
+
+
+def _require_eval(function: Callable) -> None:
+    """Raise `ValueError` for a function of a network in training mode, as far as one can see into it."""
+    try:
+        seen = inspect.getclosurevars(function)
+    except TypeError:  # not written in Python
+        return
+    for each in (*seen.nonlocals.values(), *seen.globals.values(), getattr(function, "__self__", None)):
+        if isinstance(each, nn.Module) and any(module.training for module in each.modules()):
+            raise ValueError(
+                "the function uses a network in training mode, which stimuli would change: "
+                "call its eval() before, or give the network itself"
+            )
 
 
 def _exact(answer: Tensor) -> Tensor:

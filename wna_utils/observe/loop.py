@@ -153,10 +153,8 @@ def _require_room(source: Source, n: int, observer: Observer) -> None:
 def _checkpoint_path(observer: Observer, source: Source, n: int, start: int, tally: Tally) -> Path | None:
     """Where this very run keeps its tally; None, and a warning, if what decides it cannot be told for certain."""
     try:
-        if observer.uncertain:
-            raise Uncertain(observer.uncertain)
         versions = (torch.__version__, np.__version__)
-        key = identity(observer.key, Observer, shown, source, source.block_size, tally, n, start, versions)
+        key = identity(observer.identity(), Observer, shown, source, source.block_size, tally, n, start, versions)
     except Uncertain as reason:
         warnings.warn(f"not kept in the cache, but shown anew every time: {reason}", NotCached, stacklevel=3)
         return None

@@ -359,11 +359,6 @@ def _in_cell(cell: types.CellType) -> tuple:
         return ()
 
 
-def _code_of(graph: torch.fx.Graph) -> tuple:
-    code = graph.python_code("self")
-    return code.src, code.globals
-
-
 # What objects of these classes, and of classes derived from them, hold besides their attributes.
 CONTENTS = {
     nn.Module: _without_hooks,
@@ -407,6 +402,6 @@ RULES = [
     (PurePath, lambda walk, value: walk.all("path", type(value), str(value))),
     (dataclasses.Field, lambda walk, field: walk.all("field", *[getattr(field, name) for name in FIELD])),
     (functools.cached_property, lambda walk, value: walk.all("cached", type(value), _state(value) | {"lock": 0})),
-    (torch.fx.Graph, lambda walk, graph: walk.all("graph", *_code_of(graph))),
+    (torch.fx.Graph, lambda walk, graph: walk.all("graph", graph.python_code("self").src)),
     (object, _Walk.instance),
 ]
