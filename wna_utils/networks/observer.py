@@ -14,7 +14,7 @@ from wna_utils.networks.compiling import compiled
 from wna_utils.networks.freezing import frozen
 from wna_utils.networks.layers import extracted, nodes_of
 from wna_utils.support.checks import one_of, whole
-from wna_utils.support.devices import PRECISIONS, autocast, resolve_device
+from wna_utils.support.devices import PRECISIONS, autocast, has_bf16, resolve_device
 from wna_utils.support.identity import Uncertain, identity
 
 SCORES = "scores"  # what the network itself answers
@@ -89,9 +89,8 @@ class Observer:
         if wanted - {SCORES, INPUT}:
             self._last = nodes_of(inner)[-1]
             inner = extracted(inner, sorted({self._last if node == SCORES else node for node in wanted - {INPUT}}))
-        if self.precision == "bf16" and isinstance(inner, nn.Module):
-            inner = _last_layer_exact(inner)
-        return inner
+        rounded = self.precision == "bf16" and has_bf16(self.device) and isinstance(inner, nn.Module)
+        return _rounded(inner) if rounded else inner
 
     def _tried(self) -> dict[str, Shape]:
         """The answer to two stimuli, so that a mistake is found before the work, not after it."""
@@ -144,13 +143,14 @@ class Observer:
         return torch.cat([self.answer(batch.to(self.device))[SCORES].argmax(1) for batch in batches]).cpu()
 
     def compile_for(self, n: int) -> None:
-        """Compile a network in float32 on a CPU, if showing it n images repays the seconds that this takes.
+        """Compile a network on a CPU, if showing it n images repays the seconds that this takes.
 
-        Answers agree with those of the plain network to float32 rounding. In bf16, compiling gains nothing.
+        Answers agree with those of the plain network to the rounding of the precision.
         """
-        if isinstance(self._forward, nn.Module) and (self.device.type, self.precision) == ("cpu", "float32"):
+        if isinstance(self._forward, nn.Module) and self.device.type == "cpu" and self._compiled is None:
             example = torch.zeros(self.batch_size, *self.shape).to(memory_format=torch.channels_last)
-            self._compiled = self._compiled or compiled(self._forward, example, n)
+            with autocast(self.device, self.precision):
+                self._compiled = compiled(self._forward, example, n)
 
     def __getstate__(self) -> dict:
         return vars(self) | {"_compiled": None}  # compiled code stays in the process that made it
@@ -201,13 +201,16 @@ class _InFloat32(nn.Module):
             return self.layer(x.float())
 
 
-def _last_layer_exact(network: nn.Module) -> nn.Module:
-    """The network, a copy of it, with its last dense layer in float32."""
-    dense = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
-    if not dense or not dense[-1]:
-        return network
+def _rounded(network: nn.Module) -> nn.Module:
+    """A copy of the network with the weights of its products in bfloat16, but for the last dense layer."""
     own = copy.deepcopy(network)
-    own.set_submodule(dense[-1], _InFloat32(own.get_submodule(dense[-1])))
+    products = [name for name, module in own.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+    dense = [name for name in products if isinstance(own.get_submodule(name), nn.Linear)]
+    for name in products:
+        if name not in dense[-1:]:
+            own.get_submodule(name).to(torch.bfloat16)
+    if dense and dense[-1]:
+        own.set_submodule(dense[-1], _InFloat32(own.get_submodule(dense[-1])))
     return own
 
 

@@ -22,6 +22,7 @@ from wna_utils.support.paths import replacing
 
 UNIT = 2.0**24  # a pixel value of 1, in counted units
 LIMIT = 2.0**63  # of the integers
+CHUNK = 250  # images at a time on a CPU: what they need stays in its cache
 Maps = np.ndarray | np.ma.MaskedArray
 
 
@@ -159,15 +160,17 @@ class ClassTally(Tally):
         self.count(block.stimuli, answers[SCORES].argmax(1))
 
     def count(self, images: Tensor, rows: Tensor) -> None:
-        """Count images (b, …) under rows (b,) of the tally; two matrix products, exact in float64."""
+        """Count images (b, …) under rows (b,) of the tally: sums of whole numbers, exact in float64."""
         shape = self._sums["sums"].shape
-        chosen = torch.nn.functional.one_hot(rows, shape[0]).double().T  # (K, b)
-        pixels = images.flatten(1).double()  # (b, c·h·w)
-        whole = (pixels * UNIT).round_()
-        squares = pixels.square_().mul_(UNIT).round_()
-        self._count("sums", (chosen @ whole).view(shape), unit=1)
-        self._count("squares", (chosen @ squares).view(shape), unit=1)
-        self._count("counts", chosen.sum(1), unit=1)
+        pixels, size = images.flatten(1), CHUNK if images.device.type == "cpu" else len(images)
+        sums, squares = torch.zeros(2, shape[0], pixels.shape[1], dtype=torch.float64, device=images.device)
+        for x, row in zip(pixels.split(size), rows.split(size), strict=True):
+            x = x.double()
+            sums.index_add_(0, row, (x * UNIT).round_())
+            squares.index_add_(0, row, x.square_().mul_(UNIT).round_())
+        self._count("sums", sums.view(shape), unit=1)
+        self._count("squares", squares.view(shape), unit=1)
+        self._count("counts", torch.bincount(rows, minlength=shape[0]), unit=1)
 
     @property
     def counts(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ def bench(n: int = 100_000) -> None:
     """Print images/s of the original loop, of `observe` and of the bare network, and the ratios between them."""
     device = resolve_device()
     network = training.trained("cnn", "mnist")
+    _bench_memory(network, device)
     flop = operations(network, torch.zeros(1, *SHAPE))
     observers = {precision: _compiled(network, device, precision) for precision in PRECISIONS}
     measurements: dict[str, Callable[[], int]] = {"original loop": lambda: _original_loop(network, n, device)}
@@ -62,7 +64,15 @@ def bench(n: int = 100_000) -> None:
         print("this machine has no bf16: asking for it ran float32")
     _bench_averages(network, device)
     _bench_sources(device)
-    print(f"peak memory                      {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:10.2f} GB")
+
+
+def _bench_memory(network: nn.Module, device: torch.device) -> None:
+    """Print the largest memory so far, after small images were shown, and after large ones."""
+    large = nn.Sequential(nn.Conv2d(3, 8, 7, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+    for shown, shape, n in ((network, SHAPE, 100_000), (large, (3, 224, 224), 500)):
+        observe(shown, WhiteNoise(shape), n, device=device, cache=False)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+        print(f"peak memory, {n:,} of {'×'.join(map(str, shape)):10} {peak:12.2f} GB")
 
 
 def _rates(measurements: dict[str, Callable[[], int]], device: torch.device) -> dict[str, float]:
@@ -131,6 +141,8 @@ def _bench_sources(device: torch.device) -> None:
 
 
 def _one_rate(measure: Callable[[], int], device: torch.device) -> float:
+    measure()
+    _wait(device)
     started = time.perf_counter()
     done = measure()
     _wait(device)

@@ -51,12 +51,14 @@ IGNORED = {
     "__module__", "__name__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__",
     "__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__", "__type_params__",
     "__abstractmethods__", "_abc_impl", "__slotnames__", "__dataclass_params__", "__orig_bases__", "__parameters__",
-    "_value2member_map_", "__builtins__", "__loader__", "__spec__", "__file__", "__cached__", "__package__", "__path__",
+    "_value2member_map_", "_inverted_", "__builtins__", "__loader__", "__spec__", "__file__", "__cached__",
+    "__package__", "__path__",
 }  # fmt: skip
 # What PyTorch keeps of a network besides settings and weights: its mode, and hooks, of which there must be none.
-BOOKKEEPING = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"}
-BOOKKEEPING |= {"_flat_weight_refs", "_is_torch_compile"}  # weights once more, and that a copy has been compiled
-BLIND = (eval, exec, globals, __import__, importlib.import_module)  # they reach things by a text
+NETWORK = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"}
+NETWORK |= {"_flat_weight_refs", "_is_torch_compile"}  # weights once more, and that a copy has been compiled
+BOOKKEEPING = {nn.Module: NETWORK, np.ma.MaskedArray: vars(np.ma.masked_array(0)).keys()}
+BLIND = (eval, exec, globals, __import__, importlib.import_module, sys.modules)  # they reach things by a text
 MISSING = object()
 HEAP, MANAGED_WEAKREF, MANAGED_DICT, HAS_DOCSTRING = 1 << 9, 1 << 3, 1 << 4, 1 << 26  # CPython's flags of types, code
 
@@ -128,13 +130,14 @@ class _Walk:
         if name is not None:
             placed = [item for each in cls.__mro__ for item in sorted(vars(each).items()) if _is_placed(item[1])]
             return self.all("class of a library", name, *chain.from_iterable(placed))
-        return self.all("class", type(cls), cls.__bases__, *chain.from_iterable(sorted(_kept(vars(cls)).items())))
+        namespace = sorted(_without_ignored(vars(cls)).items())
+        return self.all("class", type(cls), cls.__bases__, *chain.from_iterable(namespace))
 
     def module(self, module: types.ModuleType) -> str:
         """A module as a value: what will be taken from it is not known, so that all counts if it is one's own."""
         if version := _version(module.__name__):
             return digest("library", module.__name__, version)
-        return self.all("module", *chain.from_iterable(sorted(_kept(vars(module)).items())))
+        return self.all("module", *chain.from_iterable(sorted(_without_ignored(vars(module)).items())))
 
     def function(self, function: types.FunctionType) -> str:
         if function.__globals__ is globals():  # how identities are made decides no result
@@ -143,7 +146,7 @@ class _Walk:
         if not own and (name := _library_name(function)):
             return digest("library", name)
         text, loads, imports = _analysed(function.__code__)
-        held = (function.__defaults__, function.__kwdefaults__, function.__closure__, _kept(vars(function)))
+        held = (function.__defaults__, function.__kwdefaults__, function.__closure__, _without_ignored(vars(function)))
         if not own:  # made by a library's function, as wrappers are; what it loads has the library's version
             return self.all("function of a library", text, _require_version(function.__globals__["__name__"]), *held)
         reached = [self._loaded(function, *path) for path in loads]
@@ -161,7 +164,7 @@ class _Walk:
                 return digest("library", value.__name__, attribute, version, type(found).__qualname__)
             value = found
         if any(value is each for each in BLIND):
-            raise Uncertain(f"{function.__qualname__} uses {value.__name__}, which may reach anything")
+            raise Uncertain(f"{function.__qualname__} uses {'.'.join((name, *attributes))}, which may reach anything")
         return digest("nothing") if value is MISSING else self.of(value)
 
     def _imported(self, function: types.FunctionType, level: int, name: str, items: tuple[str, ...] | None) -> str:
@@ -192,14 +195,15 @@ class _Walk:
             values = None
         if values is None or tensor.is_quantized:  # quantized ones have scales, too
             raise Uncertain(f"a tensor of {tensor.dtype}, {tensor.layout}, on {tensor.device} cannot be hashed")
-        return self.all("tensor", type(tensor), values, _kept(vars(tensor)))
+        return self.all("tensor", type(tensor), values, _state(tensor))
 
     def array(self, array: np.ndarray | np.generic) -> str:
         if isinstance(array, np.ma.MaskedArray):
-            return self.all("masked", type(array), array.data, np.ma.getmaskarray(array), array.fill_value)
+            parts = (array.data, np.ma.getmaskarray(array), array.fill_value, _state(array))
+            return self.all("masked", type(array), *parts)
         held = np.asarray(array)
         values = held.tolist() if held.dtype.hasobject else hashlib.sha256(held.tobytes()).hexdigest()
-        state = {} if isinstance(array, np.memmap) else _state(array)
+        state = {} if type(array) is np.memmap else _state(array)
         return self.all("array", type(array), repr(held.dtype), held.shape, values, state)
 
     def instance(self, value: object) -> str:
@@ -216,7 +220,7 @@ class _Walk:
         return digest("instance", self.of(cls), self.all("contents", *contents), self.all("attributes", *attributes))
 
 
-def _kept(names: dict[str, object]) -> dict[str, object]:
+def _without_ignored(names: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in names.items() if name not in IGNORED}
 
 
@@ -228,13 +232,13 @@ def _slots(cls: type) -> list[types.MemberDescriptorType]:
 
 def _state(value: object) -> dict[str, object]:
     """An object's attributes, in slots, too."""
-    state = _kept(object.__getattribute__(value, "__dict__")) if type(value).__dictoffset__ else {}
+    state = _without_ignored(object.__getattribute__(value, "__dict__")) if type(value).__dictoffset__ else {}
     for i, slot in enumerate(_slots(type(value))):
         try:
             state[f"{i} {slot.__name__}"] = slot.__get__(value)
         except AttributeError:  # not set
             continue
-    dropped = BOOKKEEPING if isinstance(value, nn.Module) else ()
+    dropped = next((names for cls, names in BOOKKEEPING.items() if isinstance(value, cls)), ())
     return {name: held for name, held in state.items() if name not in dropped}
 
 
@@ -254,7 +258,7 @@ def _without_hooks(_: _Walk, network: nn.Module) -> tuple:
     if any(isinstance(hooks, dict) and hooks for hooks in everywhere):
         raise Uncertain("a hook is registered on all networks")
     for layer, module in nn.Module.named_modules(network):
-        for name in BOOKKEEPING:
+        for name in NETWORK:
             hooks = vars(module).get(name)
             if "hook" in name and isinstance(hooks, dict) and hooks:
                 raise Uncertain(f"a hook is registered on {f'layer {layer}' if layer else 'the network'}")
@@ -319,7 +323,7 @@ def _may_be_placed(value: object) -> bool:
         return not isinstance(value.__func__, types.FunctionType) or not _is_of_library(value.__func__)
     if isinstance(value, (type, types.FunctionType, functools.partial, LRU)) or type(value) in PLAIN:
         return True
-    return _version(type(value).__module__) is None
+    return _version(type(value).__module__) is None or any(value is each for each in BLIND)
 
 
 @functools.cache
