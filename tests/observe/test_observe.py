@@ -61,42 +61,45 @@ def test_batch_size_flips_no_more_than_ties(digits):
     np.testing.assert_allclose(small.means[filled], large.means[filled], atol=1e-5)
 
 
-LOG, FAILING = [], set()  # what was shown; blocks that fail once
-
-
 class Flaky(Source):
-    """Noise that fails at some blocks, once, and writes down what it was asked for."""
+    """Noise that fails at blocks that are named in a file, once, and writes down in another what it was asked for."""
 
-    def __init__(self, noise):
-        self.noise, self.shape = noise, noise.shape
+    def __init__(self, noise, folder):
+        self.noise, self.shape, self.folder = noise, noise.shape, folder
 
     def block(self, number, device="cpu"):
-        here = sys.modules["test_observe"]  # by name: what the two hold is no part of the source
-        if number in here.FAILING:
-            here.FAILING.remove(number)
+        failing = self.folder / f"fails at {number}"
+        if failing.exists():
+            failing.unlink()
             raise ConnectionError
-        here.LOG.append(number)
+        with (self.folder / "shown").open("a") as shown:
+            shown.write(f"{number} ")
         return self.noise.block(number, device)
 
 
 @pytest.fixture
-def flaky(noise):
-    LOG.clear()
-    FAILING.clear()
-    return Flaky(noise)
+def flaky(noise, tmp_path):
+    return Flaky(noise, tmp_path)
+
+
+def shown_since_last(flaky):
+    """Numbers of the blocks that were asked for since this was last called."""
+    shown = (flaky.folder / "shown").read_text()
+    (flaky.folder / "shown").unlink()
+    return [int(number) for number in shown.split()]
 
 
 def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, flaky, monkeypatch):
     monkeypatch.setattr(observing, "CHECKPOINT_EVERY", 0.0)
-    FAILING.add(2)
+    (flaky.folder / "fails at 2").touch()
     with pytest.raises(ConnectionError):
         observe(planted, flaky, N)
     [checkpoint] = (cache_dir() / "tallies").glob("*.safetensors")
     _, images = observing.tallies.read(checkpoint)
     assert images == 2 * BLOCK
-    LOG.clear()
+    shown_since_last(flaky)
     resumed = observe(planted, flaky, N)
-    assert LOG == [0, 2, 3]  # block 0 is for a look at how large the pixels are
+    assert shown_since_last(flaky) == [0, 2, 3]  # block 0 is for a look at how large the pixels are
     assert resumed == observe(planted, noise, N, cache=False)
 
 
@@ -131,9 +134,9 @@ def test_killed_process_leaves_a_whole_checkpoint_that_resumes(tmp_path):
 
 def test_finished_run_comes_from_the_cache(planted, flaky):
     first = observe(planted, flaky, N)
-    LOG.clear()
+    shown_since_last(flaky)
     assert observe(planted, flaky, N) == first
-    assert LOG == [0]  # for a look at how large the pixels are; nothing else is shown again
+    assert shown_since_last(flaky) == [0]  # for a look at how large the pixels are; nothing else is shown again
 
 
 def test_damaged_checkpoint_is_made_again(planted, noise):

@@ -15,12 +15,12 @@ from wna_utils.support import paths
 
 FAILS_AT_2 = """
 from wna_utils.report import claims
-from wna_utils.analysis import statistics
+from wna_utils.analysis import Estimate
 import torch
 assert torch.get_num_threads() == 1
 if n == 2:
     raise ValueError("two is not possible")
-claims.record("s31_cnn_accuracy", statistics.Estimate(n / 10, 0.0, 1.0, 5, "networks"))
+claims.record("s31_cnn_accuracy", Estimate(n / 10, 0.0, 1.0, 5, "networks"))
 """
 
 
@@ -115,7 +115,8 @@ def test_interrupt_stops_a_sweep_cleanly(notebook, tmp_path):
     cells = nbformat.read(notebook, as_version=4)
     cells.cells[1].source = "import time; time.sleep(60 * n)"
     nbformat.write(cells, notebook)
-    here = f"from pathlib import Path; from wna_utils import __main__, paths; paths.NOTEBOOKS = Path({str(tmp_path)!r})"
+    here = "from pathlib import Path; from wna_utils import __main__; from wna_utils.support import paths; "
+    here += f"paths.NOTEBOOKS = Path({str(tmp_path)!r})"
     command = [sys.executable, "-c", f"{here} / 'notebooks'; __main__.main()", "sweep", "x", "-p", "n=0:9", "--jobs=1"]
     run = subprocess.Popen(
         [*command, "-o", str(tmp_path / "out")], start_new_session=True, stderr=subprocess.PIPE, text=True

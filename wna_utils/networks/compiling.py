@@ -20,12 +20,14 @@ def compiled(network: nn.Module, example: Tensor, n: int) -> Callable | None:
     Weights are frozen into the compiled code; a batch of another size is answered by the network itself. Anything that
     keeps it from being compiled is no error: the network works without it.
     """
-    if not any(map(shutil.which, COMPILERS)) or n * operations(network, example[:1]) < REPAYS:
+    if not any(map(shutil.which, COMPILERS)) or not _repays(network, example, n):
         return None
-    torch.compiler.reset()  # what was compiled for other networks counts against a limit
-    fast = torch.compile(network, dynamic=False, options={"freezing": True})
+    from torch._inductor import config
+
     try:
-        with _silence(), torch.no_grad():
+        with _silence(), torch.no_grad(), config.patch(freezing=True, compile_threads=1):
+            torch.compiler.reset()  # what was compiled for other networks counts against a limit
+            fast = torch.compile(network, dynamic=False)
             fast(example)
     except Exception:  # of a compiler, of which there are many kinds
         return None
@@ -34,6 +36,12 @@ def compiled(network: nn.Module, example: Tensor, n: int) -> Callable | None:
         return fast(batch) if batch.shape == example.shape else network(batch)
 
     return forward
+
+
+def _repays(network: nn.Module, example: Tensor, n: int) -> bool:
+    weights = sum(each.numel() for each in network.parameters())
+    most = 2 * weights * example[0, 0].numel()  # each weight at each place of the image: quicker than counting
+    return n * most >= REPAYS and n * operations(network, example[:1]) >= REPAYS
 
 
 def operations(network: nn.Module, example: Tensor) -> float:

@@ -16,14 +16,12 @@ import importlib
 import importlib.metadata
 import importlib.util
 import operator
-import os
-import platform
 import re
 import sys
 import types
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from itertools import chain, takewhile
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 import torch
@@ -32,8 +30,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.libraries import Uncertain, is_imported, is_of_library, library_name, require_version, version_of
 
-OWN = {__name__.partition(".")[0], "__main__"}  # packages of one's own, wherever they are installed
 LRU = type(functools.cache(len))
 
 # What type and text tell apart, and what is told apart by how it is pickled.
@@ -61,10 +59,6 @@ BOOKKEEPING = {nn.Module: NETWORK, np.ma.MaskedArray: vars(np.ma.masked_array(0)
 BLIND = (eval, exec, globals, __import__, importlib.import_module, sys.modules)  # they reach things by a text
 MISSING = object()
 HEAP, MANAGED_WEAKREF, MANAGED_DICT, HAS_DOCSTRING = 1 << 9, 1 << 3, 1 << 4, 1 << 26  # CPython's flags of types, code
-
-
-class Uncertain(Exception):
-    """Something decides what an object does that cannot be seen for certain; the text says what."""
 
 
 def identity(*objects: object) -> str:
@@ -124,9 +118,9 @@ class _Walk:
         return sorted(_Walk(around).of(value) for value in values)
 
     def class_(self, cls: type) -> str:
-        name = _library_name(cls)
+        name = library_name(cls)
         if name is None and not cls.__flags__ & HEAP:  # built in, but not to be found under its name
-            name = f"{cls.__module__}.{cls.__qualname__} {_require_version(cls.__module__)}"
+            name = f"{cls.__module__}.{cls.__qualname__} {require_version(cls.__module__)}"
         if name is not None:
             placed = [item for each in cls.__mro__ for item in sorted(vars(each).items()) if _is_placed(item[1])]
             return self.all("class of a library", name, *chain.from_iterable(placed))
@@ -135,20 +129,20 @@ class _Walk:
 
     def module(self, module: types.ModuleType) -> str:
         """A module as a value: what will be taken from it is not known, so that all counts if it is one's own."""
-        if version := _version(module.__name__):
+        if version := version_of(module.__name__):
             return digest("library", module.__name__, version)
         return self.all("module", *chain.from_iterable(sorted(_without_ignored(vars(module)).items())))
 
     def function(self, function: types.FunctionType) -> str:
         if function.__globals__ is globals():  # how identities are made decides no result
             return digest("identity")
-        own = not _is_of_library(function)
-        if not own and (name := _library_name(function)):
+        own = not is_of_library(function)
+        if not own and (name := library_name(function)):
             return digest("library", name)
         text, loads, imports = _analysed(function.__code__)
         held = (function.__defaults__, function.__kwdefaults__, function.__closure__, _without_ignored(vars(function)))
         if not own:  # made by a library's function, as wrappers are; what it loads has the library's version
-            return self.all("function of a library", text, _require_version(function.__globals__["__name__"]), *held)
+            return self.all("function of a library", text, require_version(function.__globals__["__name__"]), *held)
         reached = [self._loaded(function, *path) for path in loads]
         reached += [self._imported(function, *each) for each in imports]
         return self.all("function", text, *held, *reached)
@@ -159,7 +153,7 @@ class _Walk:
         for attribute in attributes:
             if not isinstance(value, types.ModuleType):
                 break
-            found, version = getattr(value, attribute, MISSING), _version(value.__name__)
+            found, version = getattr(value, attribute, MISSING), version_of(value.__name__)
             if version and not isinstance(found, types.ModuleType) and not _may_be_placed(found):
                 return digest("library", value.__name__, attribute, version, type(found).__qualname__)
             value = found
@@ -171,7 +165,7 @@ class _Walk:
         """What an import inside a function brings."""
         try:
             name = importlib.util.resolve_name("." * level + name, function.__globals__.get("__package__"))
-            if version := _version(name):
+            if version := version_of(name):
                 return digest("library", name, version)
             module = importlib.import_module(name)
             if not items:
@@ -185,7 +179,7 @@ class _Walk:
         owner = function.__self__
         if owner is None or isinstance(owner, types.ModuleType):
             module = function.__module__ or "builtins"
-            return digest("library", module, function.__qualname__, _require_version(module))
+            return digest("library", module, function.__qualname__, require_version(module))
         return self.all("method", owner, function.__name__)
 
     def tensor(self, tensor: Tensor) -> str:
@@ -209,7 +203,7 @@ class _Walk:
     def instance(self, value: object) -> str:
         """Any other object: its class, what it holds, and its attributes; `Uncertain` if there is more to it."""
         cls = type(value)
-        if _version(cls.__module__) and (name := _library_name(value)):  # such as numpy's own functions
+        if version_of(cls.__module__) and (name := library_name(value)):  # such as numpy's own functions
             return digest("library", name)
         if cls in REDUCED:
             return self.all("reduced", copyreg.dispatch_table.get(cls, cls.__reduce__)(value))
@@ -265,65 +259,18 @@ def _without_hooks(_: _Walk, network: nn.Module) -> tuple:
     return ()
 
 
-@functools.cache
-def _version(module: str) -> str | None:
-    """Version of the library, or of the Python, that a module belongs to; None for code of one's own."""
-    package = module.partition(".")[0]
-    try:
-        spec = None if package in OWN else importlib.util.find_spec(package)
-    except (ImportError, ValueError):  # a module that was not imported, but made
-        spec = None
-    if spec is None:
-        return None
-    places = [Path(place) for place in (spec.origin, *(spec.submodule_search_locations or ())) if place]
-    if any({"site-packages", "dist-packages"} & set(place.parts) for place in places):
-        names = sorted(set(_distributions().get(package, ())))
-        return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names) or None
-    of_python = not spec.has_location or places[0].is_relative_to(Path(os.__file__).parent)
-    return f"Python {platform.python_version()}" if package in sys.stdlib_module_names and of_python else None
-
-
-_distributions = functools.cache(importlib.metadata.packages_distributions)
-
-
-def _require_version(module: str) -> str:
-    if (version := _version(module)) is None:
-        raise Uncertain(f"compiled code of {module} cannot be hashed")
-    return version
-
-
-def _library_name(value: object) -> str | None:
-    """Name and version of what a library holds under the name that it says it has; None for anything else."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str) or (version := _version(module)) is None:
-        return None
-    found = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return f"{module}.{name} {version}" if found is value else None
-
-
-def _is_imported(function: types.FunctionType) -> bool:
-    module = sys.modules.get(function.__globals__.get("__name__"))
-    return module is not None and vars(module) is function.__globals__
-
-
-def _is_of_library(function: types.FunctionType) -> bool:
-    return _is_imported(function) and _version(function.__globals__["__name__"]) is not None
-
-
 def _is_placed(value: object) -> bool:
     """Whether an attribute of a library's class is a function that one has put there oneself."""
-    return isinstance(value, types.FunctionType) and _is_imported(value) and not _is_of_library(value)
+    return isinstance(value, types.FunctionType) and is_imported(value) and not is_of_library(value)
 
 
 def _may_be_placed(value: object) -> bool:
     """Whether an attribute of a library's module may have been put there, so that its name does not say it all."""
     if isinstance(value, types.MethodType):
-        return not isinstance(value.__func__, types.FunctionType) or not _is_of_library(value.__func__)
+        return not isinstance(value.__func__, types.FunctionType) or not is_of_library(value.__func__)
     if isinstance(value, (type, types.FunctionType, functools.partial, LRU)) or type(value) in PLAIN:
         return True
-    return _version(type(value).__module__) is None or any(value is each for each in BLIND)
+    return version_of(type(value).__module__) is None or any(value is each for each in BLIND)
 
 
 @functools.cache
