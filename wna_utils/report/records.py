@@ -56,7 +56,7 @@ class Plan:
 PLANS = {
     "mnist-white": Plan("cnn", "mnist", 10_000_000),
     "fashion-white": Plan("cnn", "fashion_mnist", 10_000_000),
-    "cifar10-white": Plan("cifar_cnn", "cifar10", 1_000_000, precision="bf16"),
+    "cifar10-white": Plan("cifar_cnn", "cifar10", 1_000_000),
     "mnist-gabor": Plan("cnn", "mnist", 1_000_000, noise="gabor"),
     "mnist-conv1": Plan("cnn", "mnist", 1_000_000, layer="conv1"),
     "mnist-conv2": Plan("cnn", "mnist", 1_000_000, layer="conv2"),
