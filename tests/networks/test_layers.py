@@ -1,3 +1,5 @@
+from collections import OrderedDict
+
 import pytest
 import torch
 
@@ -122,6 +124,47 @@ def test_fields_of_branches_are_refused():
     observer = torch.nn.Sequential(*layers.readout(Residual(), "add"))
     with pytest.raises(ValueError, match="only where each layer feeds one other"):
         layers.field_of(observer, (1, 8, 8))
+
+
+class Functional(torch.nn.Module):
+    """Pooling that is a function, no module."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = torch.nn.Conv2d(1, 2, 3), torch.nn.Conv2d(2, 2, 3)
+
+    def forward(self, x):
+        return self.conv2(torch.nn.functional.max_pool2d(self.conv1(x).relu(), 2))
+
+
+def test_fields_are_never_guessed():
+    with pytest.raises(ValueError, match=r"cannot be worked out through .*max_pool2d"):
+        layers.field_of(layers.readout(Functional(), "conv2"), (1, 28, 28))
+    same = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding="same"))
+    with pytest.raises(ValueError, match="cannot be worked out through Conv2d"):
+        layers.field_of(same, (1, 28, 28))
+    with pytest.raises(ValueError, match="cannot be worked out through Upsample"):
+        layers.field_of(torch.nn.Sequential(torch.nn.Upsample(scale_factor=2)), (1, 28, 28))
+
+
+def test_fields_see_average_pooling_and_gaps():
+    pooled = torch.nn.Sequential(torch.nn.AvgPool2d(2), torch.nn.Conv2d(1, 2, 3, dilation=2))
+    field = layers.field_of(pooled, (1, 28, 28))
+    assert (field.size, field.step) == ((10, 10), 2)
+
+
+def test_a_module_that_is_there_twice_is_there_twice():
+    relu = torch.nn.ReLU()
+    named = {"conv1": torch.nn.Conv2d(1, 2, 3), "relu1": relu, "conv2": torch.nn.Conv2d(2, 2, 3), "relu2": relu}
+    network = torch.nn.Sequential(OrderedDict(named))
+    assert layers.readout(network, "conv2")(torch.rand(5, 1, 8, 8)).min() == 0
+
+
+def test_layers_of_nested_sequences_can_be_read():
+    features = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU())
+    network = torch.nn.Sequential(OrderedDict(features=features, pool=torch.nn.MaxPool2d(2)))
+    x = torch.rand(5, 1, 8, 8)
+    torch.testing.assert_close(layers.readout(network, "features.0")(x), features[0](x))
 
 
 def test_network_that_cannot_be_traced_is_told():

@@ -1,5 +1,6 @@
 """Nothing of the caller's network or images ever changes, and what was shown is what is counted."""
 
+import functools
 import pickle
 import threading
 
@@ -20,6 +21,7 @@ from wna_utils.networks.training import accuracy, predict
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import spike_triggered
 from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support.devices import has_bf16
 
 SHAPE = (3, 32, 32)
 IMAGES = torch.rand(12, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -77,14 +79,95 @@ def test_answers_are_those_of_eval_mode(network):
     torch.testing.assert_close(found, network.eval()(IMAGES))
 
 
-def test_function_of_a_network_in_training_mode_is_refused(network):
+class Caller:
+    """It holds a network, and calls it."""
+
+    def __init__(self, network):
+        self.networks = [network]
+
+    def __call__(self, x):
+        return self.networks[0](x)
+
+    def go(self, x):
+        return self(x)
+
+
+def doubled(network):
+    """The network with a forward of its own, which calls the old one: a copy of it would call the original."""
+    old = network.forward
+    network.forward = lambda x: 2 * old(x)
+    return network
+
+
+CALLS = {
+    "closure": lambda network: lambda x: network(x).softmax(1),
+    "bound method": lambda network: network.forward,
+    "partial": lambda network: functools.partial(network),
+    "default argument": lambda network: lambda x, network=network: network(x),
+    "object": Caller,
+    "method of an object": lambda network: Caller(network).go,
+    "in a list": lambda network: (lambda held: lambda x: held[0](x))([network]),
+    "helper": lambda network: (lambda helper: lambda x: helper(x))(lambda x: network(x)),
+    "forward of its own": doubled,
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_function_of_a_network_in_training_mode_is_refused(network, call):
     before = network.norm1.running_mean.clone()
-    for function in (lambda x: network(x).softmax(1), network.forward):
-        with pytest.raises(ValueError, match="uses a network in training mode, which stimuli would change"):
-            observe(function, NOISE, 100, cache=False)
+    with pytest.raises(ValueError, match="uses a network in training mode, which stimuli would change"):
+        observe(CALLS[call](network), NOISE, 100, cache=False)
     assert torch.equal(network.norm1.running_mean, before)
-    network.eval()
-    assert observe(lambda x: network(x).softmax(1), NOISE, 100, cache=False).n == 100
+
+
+def test_function_of_a_network_in_eval_mode_is_called(network):
+    assert observe(CALLS["closure"](network.eval()), NOISE, 100, cache=False).n == 100
+
+
+class Aside(nn.Module):
+    """What it computes last is not what it answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.aside = nn.Linear(64, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        scores = self.fc(x.flatten(1))
+        self.aside(scores)
+        return scores
+
+
+def test_scores_are_what_the_network_returns_not_what_it_computes_last():
+    network, x = Aside(), torch.rand(4, 1, 8, 8)
+    found = Observer(network, (1, 8, 8), layers=["fc", "scores"])(x)
+    torch.testing.assert_close(found["scores"], network(x))
+
+
+def test_batches_of_another_size_are_another_observer():
+    """A network that looks at its batch as a whole answers otherwise in other batches."""
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten())
+    noise = WhiteNoise((1, 8, 8))
+    tallies = [observe(network, noise, 2_000, batch_size=size) for size in (8, 1_000)]
+    assert tallies[0] != tallies[1]
+
+
+class Backwards(nn.Module):
+    """Its layers are defined in another order than they are used in."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.body = nn.Linear(20, 5), nn.Linear(64, 20)
+
+    def forward(self, x):
+        return self.head(self.body(x.flatten(1)).relu())
+
+
+@pytest.mark.parametrize("make", [Backwards, lambda: nn.Sequential(nn.Conv2d(1, 5, 8), nn.Flatten())])
+def test_product_that_is_made_last_is_exact_in_bf16(make):
+    if not has_bf16(torch.device("cpu")):
+        pytest.skip("no bf16 here")
+    scores = Observer(make(), (1, 8, 8), device="cpu", precision="bf16")(torch.rand(50, 1, 8, 8))["scores"]
+    assert not torch.equal(scores, scores.bfloat16().float())
 
 
 def test_later_changes_of_the_network_do_not_reach_the_observer(network):
@@ -213,6 +296,28 @@ def test_compiled_network_gives_the_same_labels(network):
     assert torch.equal(plain.predict(x), fast.predict(x))
     torch.testing.assert_close(plain(x)["scores"], fast(x)["scores"], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(pickle.loads(pickle.dumps(fast))(x)["scores"], plain(x)["scores"])
+
+
+def test_networks_that_are_compiled_one_after_the_other_stay_compiled(network, monkeypatch):
+    other = architectures.build("cifar_cnn", SHAPE, 10, seed=1)
+    observers = [Observer(each, SHAPE, device="cpu") for each in (network, other)]
+    for observer in observers:
+        observer.compile_for(10**9)
+    if observers[0]._compiled is None:
+        pytest.skip("no C++ compiler at hand")
+    x = NOISE.block(0).stimuli[: 2 * observers[0].batch_size]
+    expected = [Observer(each, SHAPE, device="cpu")(x)["scores"] for each in (network, other)]
+    for observer, scores in zip(observers, expected, strict=True):
+        with torch.compiler.set_stance("fail_on_recompile"):
+            found = observer(x)["scores"]
+        torch.testing.assert_close(found, scores, rtol=1e-4, atol=1e-4)
+
+
+def test_preprocessing_may_change_the_shape_of_what_is_compiled():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(256, 3))
+    observer = Observer(network, (1, 32, 32), preprocess=nn.AvgPool2d(2), device="cpu")
+    observer.compile_for(10**12)
+    assert observer(torch.rand(300, 1, 32, 32))["scores"].shape == (300, 3)
 
 
 def test_compiling_waits_until_it_repays(network, monkeypatch):

@@ -1,5 +1,6 @@
 """A source keeps its word or is refused, and a tally comes back only to what it belongs to."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -185,6 +186,25 @@ def test_classes_written_on_the_command_line_or_standard_input_run(how):
         [sys.executable, *how], input=OWN, capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
     )
     assert run.stdout.strip() == "[0, 3000]", run.stderr
+
+
+class Drawing(nn.Module):
+    def forward(self, x):
+        return x.flatten(1)[:, :2] + torch.rand(len(x), 2)
+
+
+class Reading(nn.Module):
+    def forward(self, x):
+        return float(os.environ.get("GAIN", "1")) * x.flatten(1)[:, :2]
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"), [(Drawing(), "answers the same stimuli in more than one way"), (Reading(), "environ")]
+)
+def test_network_that_depends_on_more_than_itself_is_shown_noise_anew(noise, network, reason):
+    with pytest.warns(NotCached, match=reason):
+        observe(network, noise, 100)
+    assert not cache_dir().exists()
 
 
 def test_that_a_result_is_not_kept_is_said_with_the_reason(noise):

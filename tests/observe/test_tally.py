@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.tally import ClassTally
 from wna_utils.stimuli.blocks import Block, Source
+from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
 
 
@@ -166,6 +169,45 @@ class Bright(Source):
 
     def block(self, number, device="cpu"):
         return Block.of_noise(number, 250 - WhiteNoise(self.shape).block(number, device).stimuli)
+
+
+@dataclass(frozen=True)
+class Narrow(Source):
+    """Pixels in a narrow range around a large number."""
+
+    around: float
+    shape: tuple[int, int, int] = (1, 8, 8)
+
+    def block(self, number, device="cpu"):
+        return Block.of_noise(number, self.around + WhiteNoise(self.shape).block(number, device).stimuli)
+
+
+def test_sums_of_large_pixels_are_exact_or_refused(planted):
+    whole = observe(planted, Narrow(1_000.0), 2_000)
+    assert observe(planted, Narrow(1_000.0), 777) + observe(planted, Narrow(1_000.0), 1_223, start=777) == whole
+    with pytest.raises(ValueError, match="cannot hold its sums"):
+        observe(planted, Narrow(3_000.0), 2_000)
+
+
+def test_tally_that_could_not_be_filled_is_empty_again(planted):
+    tally = ClassTally()
+    with pytest.raises(ValueError, match="cannot hold its sums"):
+        observe(planted, Narrow(3_000.0), 2_000, into=tally)
+    assert tally.empty
+    assert observe(planted, Narrow(0.0), 2_000, into=tally) is tally
+
+
+def test_tallies_of_other_settings_do_not_add(planted, noise):
+    source = SignalPlusNoise(torch.rand(2, 1, 8, 8), torch.tensor([0, 1]), noise, 0.3)
+    two, other = (observe(planted, source, 2_000, into=CellTally(n)) for n in (2, 3))
+    with pytest.raises(ValueError, match="different shapes or settings do not add"):
+        two + other
+
+
+def test_labels_that_are_no_signals_are_told(planted, noise):
+    source = SignalPlusNoise(torch.rand(2, 1, 8, 8), torch.tensor([0, 7]), noise, 0.3)
+    with pytest.raises(ValueError, match="signals must lie between 0 and 1; got 7"):
+        observe(planted, source, 2_000, into=CellTally(2))
 
 
 def test_too_many_bright_stimuli_are_refused_before_any_work(planted):

@@ -99,7 +99,7 @@ def called_when_mixed(
     observer = Observer(network, tuple(images.shape[1:]), device=device)
     inner = observer.network
     before, after = (nn.Identity(), inner) if layer == INPUT else split(inner, layer, pooled=True)
-    activations = torch.cat([before(batch) for batch in observer.batches(images)])
+    activations = torch.cat([before(observer.prepared(batch)) for batch in observer.batches(images)])
     if pattern.shape != activations.shape[1:]:
         raise ValueError(f"a pattern for {layer} has shape {tuple(activations.shape[1:])}; got {tuple(pattern.shape)}")
     pattern = pattern.to(observer.device, torch.float32)

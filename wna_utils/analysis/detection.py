@@ -85,13 +85,13 @@ def class_gradients(
         from captum.attr import Saliency
 
     observer = observer_of(network, tuple(images.shape[1:]), device=device)
-    log_probability = Saliency(lambda batch: observer.network(batch).log_softmax(1))
+    log_probability = Saliency(lambda batch: observer.differentiable(batch).log_softmax(1))
     counts = np.zeros(classes)
     sums, squares = np.zeros((2, classes, *images.shape[1:]))
     for batch, own in zip(observer.batches(images), labels.split(observer.batch_size), strict=True):
         batch, own = batch.requires_grad_(), own.to(observer.device)
         gradient = -log_probability.attribute(batch, target=own, abs=False).detach()
-        correct = observer.network(batch).argmax(1) == own
+        correct = observer.differentiable(batch).argmax(1) == own
         one_hot = torch.nn.functional.one_hot(own, classes)[correct].double()
         each = gradient[correct].double()
         counts += one_hot.sum(0).cpu().numpy()
@@ -134,7 +134,7 @@ def inverted_triggers(
         batch = images[torch.randint(len(images), (BATCH,), generator=generator)].to(target)
         mask, pattern = (each.sigmoid() for each in raw)
         painted = (1 - mask[:, None]) * batch + (mask * pattern)[:, None]  # (K, BATCH, c, h, w)
-        scores = observer.network(painted.flatten(0, 1))
+        scores = observer.differentiable(painted.flatten(0, 1))
         loss = nn.functional.cross_entropy(scores, towards, reduction="none").view(classes, -1).mean(1)
         size = mask.flatten(1).sum(1)
         optimizer.zero_grad()

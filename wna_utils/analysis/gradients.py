@@ -32,7 +32,7 @@ def mean_gradients(observer: nn.Module, source: Source, n: int, device: str = "a
             stimuli = source.block(number, observer.device).stimuli[: n - number * source.block_size]
             for x in observer.batches(stimuli):
                 x.requires_grad_()
-                responses = observer.network(x).flatten(1).sum(0)
+                responses = observer.differentiable(x).flatten(1).sum(0)
                 each = [torch.autograd.grad(unit, x, retain_graph=True)[0].double() for unit in responses]
                 sums = sums + torch.stack([gradient.sum(0) for gradient in each]).cpu().numpy()
                 squares = squares + torch.stack([gradient.square().sum(0) for gradient in each]).cpu().numpy()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from wna_utils.networks.layers import names, readout
-from wna_utils.networks.observer import SCORES, Observer
+from wna_utils.networks.observer import SCORES, Observer, observer_of
 from wna_utils.stimuli.blocks import Source
 from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import at_least, one_of
@@ -73,14 +73,14 @@ def responses(
 
     Only what follows the layer is computed anew for each change; the network itself is left alone.
     """
-    observer = network if isinstance(network, Observer) else Observer(network, tuple(stimuli.shape[1:]), device=device)
+    observer = observer_of(network, tuple(stimuli.shape[1:]), device=device)
     one_of("layer", layer, names(observer.network))
-    at = [name for name, _ in observer.network.named_children()].index(layer) + 1
+    at = list(observer.network._modules).index(layer) + 1
     before, after = observer.network[:at], observer.network[at:]
     changes = [change.to(observer.device) for change in changes]
     called = []
     for batch in observer.batches(stimuli):
-        driven = before(batch)
+        driven = before(observer.prepared(batch))
         shape = (-1, *[1] * (driven.ndim - 2))
         called.append(torch.stack([after(driven + change.view(shape)).argmax(1) for change in changes]))
     return torch.cat(called, 1).cpu()

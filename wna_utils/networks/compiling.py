@@ -20,14 +20,19 @@ def compiled(network: nn.Module, example: Tensor, n: int) -> Callable | None:
     Weights are frozen into the compiled code; a batch of another size is answered by the network itself. Anything that
     keeps it from being compiled is no error: the network works without it.
     """
-    if not any(map(shutil.which, COMPILERS)) or not _repays(network, example, n):
+    if not any(map(shutil.which, COMPILERS)):
         return None
     from torch._inductor import config
 
+    def run(batch: Tensor) -> Tensor | dict[str, Tensor]:
+        return network(batch)
+
+    run.__code__ = run.__code__.replace()  # what is compiled is kept by code: each network's has its own
     try:
+        if not _repays(network, example, n):
+            return None
         with _silence(), torch.no_grad(), config.patch(freezing=True, compile_threads=1):
-            torch.compiler.reset()  # what was compiled for other networks counts against a limit
-            fast = torch.compile(network, dynamic=False)
+            fast = torch.compile(run, dynamic=False)
             fast(example)
     except Exception:  # of a compiler, of which there are many kinds
         return None

@@ -2,22 +2,28 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from wna_utils.networks.freezing import frozen
+from wna_utils.networks.freezing import first_line, frozen
 from wna_utils.support.checks import between, one_of
+
+if TYPE_CHECKING:
+    from torchvision.models.feature_extraction import NodePathTracer
 
 LAYERS = (nn.Conv2d, nn.Linear)
 NONLINEARITIES = (nn.ReLU, nn.Tanh)
+WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)  # what looks at a square of what comes before it
+POINTWISE_CALLS = {"relu", "relu_", "tanh", "sigmoid", "gelu", "dropout", "batch_norm", "elu", "silu", "leaky_relu"}
 
 
 def names(network: nn.Sequential) -> list[str]:
     """Names of the layers that have weights to tell the world apart with: convolutional and dense ones."""
-    return [name for name, module in network.named_children() if isinstance(module, LAYERS)]
+    return [name for name, module in network._modules.items() if isinstance(module, LAYERS)]
 
 
 def split(network: nn.Sequential, layer: str, pooled: bool = False) -> tuple[nn.Sequential, nn.Sequential]:
@@ -27,7 +33,7 @@ def split(network: nn.Sequential, layer: str, pooled: bool = False) -> tuple[nn.
     belongs to the second part, or with `pooled` to the first. Raises `ValueError` for an unknown layer.
     """
     one_of("layer", layer, names(network))
-    modules = dict(network.named_children())
+    modules = network._modules  # named_children leaves out a module that is there twice
     order = list(modules)
     own = [layer]
     for name in order[order.index(layer) + 1 :]:
@@ -45,17 +51,31 @@ def split(network: nn.Sequential, layer: str, pooled: bool = False) -> tuple[nn.
 
 
 def nodes_of(network: nn.Module) -> list[str]:
-    """Names of what can be read in a network, in torchvision's words: its modules and operations; the last answers.
+    """Names of what can be read in a network, in torchvision's words: its modules and operations.
 
     Raises `ValueError` for a network whose operations cannot be traced.
     """
-    from torchvision.models.feature_extraction import get_graph_node_names
+    tracer, _ = _traced(network)
+    return list(tracer.node_to_qualname.values())[1:]  # without the input
 
+
+def answering_node(network: nn.Module) -> str:
+    """Name of the node whose output the network returns; raises `ValueError` if that is no single one."""
+    tracer, graph = _traced(network)
+    [returned] = next(node for node in graph.nodes if node.op == "output").args
+    if returned not in tracer.node_to_qualname:
+        raise ValueError("the network's scores cannot be read beside its layers: it returns more than one thing")
+    return tracer.node_to_qualname[returned]
+
+
+def _traced(network: nn.Module) -> tuple["NodePathTracer", torch.fx.Graph]:
+    from torchvision.models.feature_extraction import NodePathTracer
+
+    tracer = NodePathTracer()
     try:
-        return get_graph_node_names(network, suppress_diff_warning=True)[1][1:]  # without the input
+        return tracer, tracer.trace(network)
     except Exception as error:  # whatever a forward of its own may do while it is traced
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"the network's layers cannot be read ({reason}): only its scores can") from error
+        raise ValueError(f"the network's layers cannot be read ({first_line(error)}): only its scores can") from error
 
 
 def extracted(network: nn.Module, nodes: Sequence[str]) -> nn.Module:
@@ -77,7 +97,7 @@ def activation_nodes(network: nn.Sequential, layers: Sequence[str]) -> dict[str,
 
     Raises `ValueError` for an unknown layer, or layers that are not in the network's order.
     """
-    order = [name for name, _ in network.named_children()]
+    order = list(network._modules)
     places = [len(split(network, layer, pooled=True)[0]) - 1 for layer in layers]
     if places != sorted(set(places)):
         raise ValueError(f"layers must follow each other as in the network: {', '.join(names(network))}; got {layers}")
@@ -113,7 +133,8 @@ def readout(network: nn.Module, layer: str, units: Sequence[int] | None = None) 
     network, the output of the node of this name. Weights are shared with the network. Raises `ValueError` for an
     unknown layer or unit.
     """
-    before = split(network, layer)[0] if isinstance(network, nn.Sequential) else nn.Sequential(_Node(network, layer))
+    plain = isinstance(network, nn.Sequential) and "." not in layer
+    before = split(network, layer)[0] if plain else nn.Sequential(_Node(network, layer))
     if units is None:
         return before
     module = dict(network.named_modules()).get(layer)
@@ -121,6 +142,10 @@ def readout(network: nn.Module, layer: str, units: Sequence[int] | None = None) 
     for unit in units:
         between(f"unit of {layer}", unit, 0, math.inf if count is None else count - 1)
     return nn.Sequential(*before, _Pick(units))
+
+
+POINTWISE = (*NONLINEARITIES, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity, _Pick)
+POINTWISE += (nn.Sigmoid, nn.GELU, nn.ELU, nn.SiLU, nn.LeakyReLU, nn.Softplus, nn.Hardtanh)
 
 
 @dataclass(frozen=True)
@@ -165,19 +190,25 @@ class Field:
 def field_of(observer: nn.Module, shape: tuple[int, int, int]) -> Field:
     """The receptive fields of an observer (see `readout`) that is shown images (c, h, w).
 
-    Raises `ValueError` for convolutions or poolings that are not square, or layers that do not follow one another.
+    Raises `ValueError` for convolutions or poolings that are not square, for layers that do not follow one another,
+    and for what it does not know to look at one place at a time.
     """
+    if not isinstance(observer, nn.Module):
+        return Field(tuple(shape[1:]), 1, 0, (1, 1), tuple(shape))
     with torch.no_grad():
         answer = frozen(observer, torch.device("cpu"))(torch.zeros(1, *shape))
     if answer.ndim == 2:
         return Field(tuple(shape[1:]), 1, 0, (1, 1), tuple(shape))
     size, step, start = 1, 1, 0
     for module in _chain(observer):
-        if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
-            kernel, stride, padding = map(_side, (module.kernel_size, module.stride, module.padding))
-            size += (kernel - 1) * step
-            start -= padding * step
-            step *= stride
+        if isinstance(module, POINTWISE):
+            continue
+        if not isinstance(module, WINDOWS) or isinstance(module.padding, str):
+            raise ValueError(f"receptive fields cannot be worked out through {module}")
+        kernel, stride, padding = map(_side, (module.kernel_size, module.stride, module.padding))
+        size += (kernel - 1) * _side(getattr(module, "dilation", 1)) * step
+        start -= padding * step
+        step *= stride
     return Field((size, size), step, start, tuple(answer.shape[2:]), tuple(shape))
 
 
@@ -187,12 +218,19 @@ def _chain(observer: nn.Module) -> Iterator[nn.Module]:
         for module in observer:
             yield from _chain(module)
     elif isinstance(observer, _Node):
-        graph = observer.network.graph
-        if any(len(node.users) > 1 for node in graph.nodes):
-            raise ValueError("receptive fields are worked out only where each layer feeds one other")
-        yield from (observer.network.get_submodule(node.target) for node in graph.nodes if node.op == "call_module")
+        for node in observer.network.graph.nodes:
+            if len(node.users) > 1:
+                raise ValueError("receptive fields are worked out only where each layer feeds one other")
+            if node.op == "call_module":
+                yield observer.network.get_submodule(node.target)
+            elif node.op in ("call_function", "call_method") and _name(node.target) not in POINTWISE_CALLS:
+                raise ValueError(f"receptive fields cannot be worked out through {_name(node.target)}")
     else:
         yield observer
+
+
+def _name(function: Callable | str) -> str:
+    return function if isinstance(function, str) else function.__name__
 
 
 def _side(value: int | tuple[int, int]) -> int:

@@ -4,15 +4,14 @@ Everything that shows images to a network does it through one, so that nothing o
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from wna_utils.networks.compiling import compiled
-from wna_utils.networks.freezing import frozen
-from wna_utils.networks.layers import extracted, nodes_of
+from wna_utils.networks.freezing import first_line, frozen, require_eval
+from wna_utils.networks.layers import answering_node, extracted
 from wna_utils.support.checks import one_of, whole
 from wna_utils.support.devices import PRECISIONS, autocast, has_bf16, resolve_device
 from wna_utils.support.identity import Uncertain, identity
@@ -21,6 +20,8 @@ SCORES = "scores"  # what the network itself answers
 INPUT = "input"  # the stimuli themselves, where a layer is asked for
 IN_CACHE = 200_000  # pixels in a batch on a CPU, few enough that a network's activations stay in its cache
 ON_DEVICE = 2_000  # images in a batch elsewhere
+
+USUAL = {"device": "auto", "precision": "float32", "batch_size": None, "layers": (SCORES,), "preprocess": None}
 
 Shape = tuple[int, ...]
 Network = nn.Module | Callable[[Tensor], Tensor]
@@ -35,7 +36,7 @@ class Observer:
     returns; `layers` asks for others, by name: names of the network's nodes (torchvision's feature extractor), names
     of the caller's for them ({"mine": "node"}), or "input", the stimuli. `answers` has the shape of each for one
     stimulus. `preprocess` is applied to stimuli before the network. `precision` "bf16" runs the network in bfloat16
-    where the hardware has it, but for its last dense layer: rounded scores tie, and ties go to the lower class.
+    where the hardware has it, but for its last product: rounded scores tie, and ties go to the lower class.
 
     A function is called as it is, in batches that are copies of the stimuli.
 
@@ -69,9 +70,9 @@ class Observer:
 
     def _own(self, network: Network) -> Network:
         if not isinstance(network, nn.Module):
-            _require_eval(network)
+            require_eval(network)
             return network
-        for name, weights in [*network.named_parameters(), *network.named_buffers()]:
+        for name, weights in network.named_parameters():
             if not weights.isfinite().all():
                 raise ValueError(f"the model's weights are not finite (NaN or infinity in {name}): train it again")
         return frozen(network, self.device)
@@ -81,29 +82,35 @@ class Observer:
         for each in (self.network, self.preprocess):
             if each is not None and not isinstance(each, nn.Module):
                 raise Uncertain("a plain function may depend on anything")
-        return identity(self.network, self.preprocess, self.layers, self.precision)
+        if not self._steady:
+            raise Uncertain("the network answers the same stimuli in more than one way")
+        return identity(self.network, self.preprocess, self.layers, self.precision, self.batch_size)
 
     def _reading(self) -> Callable[[Tensor], Tensor | Answers]:
         """What computes all that is read from stimuli on the device."""
         wanted, inner = set(self.layers.values()), self.network
         if wanted - {SCORES, INPUT}:
-            self._last = nodes_of(inner)[-1]
+            self._last = answering_node(inner)
             inner = extracted(inner, sorted({self._last if node == SCORES else node for node in wanted - {INPUT}}))
-        rounded = self.precision == "bf16" and has_bf16(self.device) and isinstance(inner, nn.Module)
-        return _rounded(inner) if rounded else inner
+        if self.precision == "bf16" and has_bf16(self.device) and isinstance(inner, nn.Module):
+            return _rounded(inner, self.prepared(self._example(1)))
+        return inner
+
+    def _example(self, n: int) -> Tensor:
+        return torch.full((n, *self.shape), 0.5, device=self.device)
 
     def _tried(self) -> dict[str, Shape]:
         """The answer to two stimuli, so that a mistake is found before the work, not after it."""
         try:
-            answers = self.answer(torch.full((2, *self.shape), 0.5, device=self.device))
-        except (RuntimeError, IndexError, TypeError, AttributeError) as error:
+            answers, again = self.answer(self._example(2)), self.answer(self._example(2))
+        except Exception as error:  # whatever a network may raise
             wanted = ", ".join(map(str, self.shape))
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"the model cannot take stimuli of shape (b, {wanted}): {reason}") from error
+            raise ValueError(f"the model cannot take stimuli of shape (b, {wanted}): {first_line(error)}") from error
         for name, answer in answers.items():
             if not isinstance(answer, Tensor) or answer.ndim < 2 or len(answer) != 2:
                 shape = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
                 raise ValueError(f"the model must answer with a row of {name} for each stimulus; got {shape} for 2")
+        self._steady = all(torch.allclose(answer, again[name], equal_nan=True) for name, answer in answers.items())
         return {name: tuple(answer.shape[1:]) for name, answer in answers.items()}
 
     @property
@@ -118,14 +125,20 @@ class Observer:
     @torch.no_grad()
     def answer(self, batch: Tensor) -> Answers:
         """The answers to one batch (b, c, h, w) on the device, in float32 where the network rounds more."""
-        shown = batch.clone(memory_format=torch.channels_last)  # a network may change what it is given
-        if self.preprocess:
-            shown = self.preprocess(shown)
+        shown = self.prepared(batch.clone(memory_format=torch.channels_last))  # a network may change what it is given
         with autocast(self.device, self.precision):
             found = (self._compiled or self._forward)(shown)
         found = dict(found) if isinstance(found, dict) else {self._last: found}
         found |= {SCORES: found.get(self._last), INPUT: batch}
         return {name: _exact(found[node]) for name, node in self.layers.items()}
+
+    def prepared(self, batch: Tensor) -> Tensor:
+        """What the network itself gets of a batch (b, c, h, w) on the device."""
+        return self.preprocess(batch) if self.preprocess else batch
+
+    def differentiable(self, batch: Tensor) -> Tensor:
+        """What the network answers to a batch (b, c, h, w) on the device, so that gradients can be taken."""
+        return self.network(self.prepared(batch))
 
     def batches(self, images: Tensor) -> Iterator[Tensor]:
         """Copies of the images (n, c, h, w) on the device, batch by batch."""
@@ -148,7 +161,7 @@ class Observer:
         Answers agree with those of the plain network to the rounding of the precision.
         """
         if isinstance(self._forward, nn.Module) and self.device.type == "cpu" and self._compiled is None:
-            example = torch.zeros(self.batch_size, *self.shape).to(memory_format=torch.channels_last)
+            example = self.prepared(self._example(self.batch_size).to(memory_format=torch.channels_last))
             with autocast(self.device, self.precision):
                 self._compiled = compiled(self._forward, example, n)
 
@@ -165,23 +178,10 @@ def observer_of(network: "Network | Observer", shape: tuple[int, int, int], **op
         return Observer(network, shape, **options)
     if network.shape != tuple(shape):
         raise ValueError(f"the observer is for stimuli of shape {network.shape}; got {tuple(shape)}")
-    if options:
-        raise ValueError(f"an observer has its own {', '.join(options)}: set them where it is made")
+    other = [name for name, value in options.items() if value != USUAL[name]]
+    if other:
+        raise ValueError(f"an observer has its own {', '.join(other)}: set them where it is made")
     return network
-
-
-def _require_eval(function: Callable) -> None:
-    """Raise `ValueError` for a function of a network in training mode, as far as one can see into it."""
-    try:
-        seen = inspect.getclosurevars(function)
-    except TypeError:  # not written in Python
-        return
-    for each in (*seen.nonlocals.values(), *seen.globals.values(), getattr(function, "__self__", None)):
-        if isinstance(each, nn.Module) and any(module.training for module in each.modules()):
-            raise ValueError(
-                "the function uses a network in training mode, which stimuli would change: "
-                "call its eval() before, or give the network itself"
-            )
 
 
 def _exact(answer: Tensor) -> Tensor:
@@ -194,23 +194,27 @@ class _InFloat32(nn.Module):
 
     def __init__(self, layer: nn.Module):
         super().__init__()
-        self.layer = layer
+        self.layer, self.weight, self.bias = layer, layer.weight, layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return self.layer(x.float())
 
 
-def _rounded(network: nn.Module) -> nn.Module:
-    """A copy of the network with the weights of its products in bfloat16, but for the last dense layer."""
-    own = copy.deepcopy(network)
-    products = [name for name, module in own.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
-    dense = [name for name in products if isinstance(own.get_submodule(name), nn.Linear)]
-    for name in products:
-        if name not in dense[-1:]:
-            own.get_submodule(name).to(torch.bfloat16)
-    if dense and dense[-1]:
-        own.set_submodule(dense[-1], _InFloat32(own.get_submodule(dense[-1])))
+@torch.no_grad()
+def _rounded(network: nn.Module, example: Tensor) -> nn.Module:
+    """A copy of the network with the weights of its products in bfloat16, but for the product that is made last."""
+    own, order = copy.deepcopy(network), []
+    products = {name: each for name, each in own.named_modules() if isinstance(each, (nn.Conv2d, nn.Linear)) and name}
+    hooks = [each.register_forward_hook(lambda *_, name=name: order.append(name)) for name, each in products.items()]
+    own(example)
+    for hook in hooks:
+        hook.remove()
+    last = copy.deepcopy(products[order[-1]]) if order else None  # its weights may be those of other layers, too
+    for each in products.values():
+        each.to(torch.bfloat16)
+    if last is not None:
+        own.set_submodule(order[-1], _InFloat32(last))
     return own
 
 

@@ -19,7 +19,7 @@ from wna_utils.support.checks import at_least, one_of, positive
 from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.devices import autocast, resolve_device
 from wna_utils.support.fingerprint import code_digest, digest
-from wna_utils.support.identity import identity
+from wna_utils.support.identity import Uncertain, identity
 from wna_utils.support.paths import cache_dir, replacing, require_writable
 from wna_utils.support.progress import bar
 
@@ -123,7 +123,7 @@ def trained(
 
     network = copy.deepcopy(start) if start else architectures.build(model, dataset.shape, len(dataset.classes), seed)
     code = code_digest(architectures.MODELS[model], architectures.build, fit, _loss, augmented, *_own_classes(network))
-    before = [identity(start)] if start else []
+    before = [_identity(start)] if start else []
     key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
     folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
     path = folder / f"epoch{epoch:02}.safetensors"
@@ -135,6 +135,13 @@ def trained(
                 temporary.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
         _load(network, path)
     return network.eval()
+
+
+def _identity(network: nn.Module) -> str:
+    try:
+        return identity(network)
+    except Uncertain as reason:
+        raise ValueError(f"training cannot go on from this network, whose identity is not certain: {reason}") from None
 
 
 def _own_classes(network: nn.Module) -> list[type]:

@@ -30,6 +30,8 @@ class CellTally(Tally):
     def add(self, block: Block, answers: Answers) -> None:
         """Count a block's stimuli and noise under (signal shown, response given), from scores (b, K)."""
         scores = answers[SCORES]
+        if block.signal.device.type == "cpu" and int(block.signal.max()) >= self.signals:
+            raise ValueError(f"signals must lie between 0 and {self.signals - 1}; got {int(block.signal.max())}")
         rows = block.signal * scores.shape[1] + scores.argmax(1)
         self.stimuli.count(block.stimuli, rows)
         self.noise.count(block.noise, rows)

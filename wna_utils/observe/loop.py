@@ -71,19 +71,36 @@ def observe(
     if path:
         require_writable(path)
     observer.compile_for(n)
-    saved = time.monotonic()
     tally.to(_where(observer.device))
+    try:
+        _fill(tally, observer, source, start, n, done, path)
+    except BaseException:  # what is kept on disk is whole; a half-filled tally would be taken for a whole one
+        tally.clear()
+        raise
+    return tally.to(torch.device("cpu"))
+
+
+def _fill(tally: Tally, observer: Observer, source: Source, start: int, n: int, done: int, path: Path | None) -> None:
+    """Show the trials that are not done yet, and keep the tally at `path` every now and then, and at the end."""
+    finite = torch.ones((), dtype=torch.bool, device=_where(observer.device))
+    looked = saved = time.monotonic()
     with bar(total=n, initial=done, desc="showing noise", unit=" images", unit_scale=True) as progress:
         for block, answers in shown(observer, source, start + done, start + n):
+            for answer in answers.values():
+                finite &= _answered(answer)
             tally.add(block, answers)
             done += len(block)
             progress.update(len(block))
-            if done == n or time.monotonic() - saved > CHECKPOINT_EVERY:
+            now = time.monotonic()
+            save = done == n or now - saved > CHECKPOINT_EVERY
+            if save or finite.device.type == "cpu" or now - looked > LOOK_EVERY:
+                looked = now
                 tally.require_whole()
-                if path:
-                    tallies.write(path, tally.tensors(), done)
-                saved = time.monotonic()
-    return tally.to(torch.device("cpu"))
+                if not finite:
+                    raise ValueError("the model's output is not finite for some stimuli: check its weights")
+            if save and path:
+                saved = now
+                tallies.write(path, tally.tensors(), done)
 
 
 @torch.no_grad()
@@ -91,22 +108,14 @@ def shown(observer: Observer, source: Source, start: int, stop: int) -> Iterator
     """Show the trials `start` … `stop − 1` of `source`, block by block; yields each block with the answers to it.
 
     Both lie on the observer's device, if that can count in whole numbers of 64 bits, or else on the CPU. Raises
-    `ValueError` if answers are not finite, or a block is not what the source says.
+    `ValueError` if a block is not what the source says.
     """
     where = _where(observer.device)
-    finite, looked = torch.ones((), dtype=torch.bool, device=where), time.monotonic()
     for number in range(start // source.block_size, -(-stop // source.block_size)):
         first = number * source.block_size
         block = _block(source, number, observer.device)[max(start - first, 0) : stop - first]
-        answers = {name: answer.to(where) for name, answer in observer(block.stimuli).items()}
-        for answer in answers.values():
-            finite &= _answered(answer)
-        last = first + source.block_size >= stop
-        if last or where.type == "cpu" or time.monotonic() - looked > LOOK_EVERY:
-            if not finite:
-                raise ValueError("the model's output is not finite for some stimuli: check its weights")
-            looked = time.monotonic()
-        yield block.to(where), answers
+        answers = observer(block.stimuli)
+        yield block.to(where), {name: answer.to(where) for name, answer in answers.items()}
 
 
 def _answered(answer: Tensor) -> Tensor:
@@ -124,7 +133,10 @@ def _where(device: torch.device) -> torch.device:
 
 def _block(source: Source, number: int, device: torch.device) -> Block:
     """A block of the source on the device, if it is what the source says; raises `ValueError` otherwise."""
-    block = source.block(number, device).to(device)
+    block = source.block(number, device)
+    if not isinstance(block, Block):
+        raise ValueError(f"block {number} of {type(source).__name__} must be a Block; got {type(block).__name__}")
+    block = block.to(device)
     size = (source.block_size, *source.shape)
     for name, images in (("stimuli", block.stimuli), ("noise", block.noise)):
         if tuple(images.shape) != size or images.dtype != torch.float32:

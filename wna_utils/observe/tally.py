@@ -1,7 +1,7 @@
 """Tallies: the sums of stimuli by response, from which every map is read.
 
 All numbers are integers. A pixel x is counted as round(x·2²⁴) (exact for uniform noise), so that adding tallies in
-any order, from any split of the trials, gives the same bits.
+any order gives the same bits; so does counting images by class from any split of the trials.
 """
 
 import copy
@@ -22,6 +22,7 @@ from wna_utils.support.paths import replacing
 
 UNIT = 2.0**24  # a pixel value of 1, in counted units
 LIMIT = 2.0**63  # of the integers
+EXACT = 2.0**53  # up to which float64 holds every whole number
 CHUNK = 250  # images at a time on a CPU: what they need stays in its cache
 Maps = np.ndarray | np.ma.MaskedArray
 
@@ -55,10 +56,14 @@ class Tally(ABC):
         self._full = torch.zeros((), dtype=torch.bool, device=device)
 
     def _count(self, name: str, values: Tensor, where: int | slice = slice(None), unit: float = UNIT) -> None:
-        """Add values to the sums of this name, or to those at one place, as whole numbers of 1/`unit`."""
+        """Add values to the sums of this name, or to those at one place, as whole numbers of 1/`unit`.
+
+        Whole numbers are added as they are.
+        """
         sums = self._sums[name][where]
-        values = (values.double() * unit).round_()
-        self._full |= ~((values.abs() + sums.abs()).amax() < LIMIT)
+        if values.is_floating_point():
+            values = (values.double() * unit).round_()
+        self._full |= ~((values.double().abs() + sums.double().abs()).amax() < LIMIT)
         sums += values.long()
 
     def require_whole(self) -> None:
@@ -77,21 +82,29 @@ class Tally(ABC):
     def __add__(self, other: Self) -> Self:
         if type(self) is not type(other):
             raise ValueError(f"a {type(self).__name__} and a {type(other).__name__} do not add")
-        mine, theirs = ({name: tuple(sums.shape) for name, sums in each._sums.items()} for each in (self, other))
-        if mine != theirs:
-            raise ValueError(f"tallies of different shapes do not add: {mine} and {theirs}")
-        total = self._like({name: sums + other._sums[name] for name, sums in self._sums.items()})
-        for name, sums in other._sums.items():  # in float64, which does not wrap round
-            total._full = total._full | ~((self._sums[name].double() + sums.double()).abs().amax() < LIMIT)
+        mine, theirs = self.tensors(), other.tensors()
+        shapes = [{name: tuple(sums.shape) for name, sums in each.items()} for each in (mine, theirs)]
+        if shapes[0] != shapes[1] or self._settings() != other._settings():
+            raise ValueError(f"tallies of different shapes or settings do not add: {shapes[0]} and {shapes[1]}")
+        total = self._like({name: sums + theirs[name] for name, sums in mine.items()})
+        for name, sums in mine.items():  # in float64, which does not wrap round
+            total._full |= ~((sums.double() + theirs[name].double()).abs().amax() < LIMIT)
         total.require_whole()
         return total
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tally):
             return NotImplemented
-        return self._sums.keys() == other._sums.keys() and all(
-            torch.equal(sums, other._sums[name]) for name, sums in self._sums.items()
+        mine, theirs = self.tensors(), other.tensors()
+        return (
+            self._settings() == other._settings()
+            and mine.keys() == theirs.keys()
+            and all(torch.equal(sums, theirs[name]) for name, sums in mine.items())
         )
+
+    def _settings(self) -> dict[str, object]:
+        """All that sets tallies of one kind apart, but what they have counted."""
+        return {name: value for name, value in vars(self).items() if name not in ("_sums", "_full")}
 
     __hash__ = None
 
@@ -112,24 +125,14 @@ class Tally(ABC):
         """The integers that are the tally, by name."""
         return dict(self._sums)
 
+    def clear(self) -> None:
+        """Make the tally empty again."""
+        self._sums, self._full = {}, None
+
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over the integers of a saved tally."""
         self._sums = {name: sums.clone() for name, sums in tensors.items()}
         self._full = torch.zeros((), dtype=torch.bool)
-
-    def save(self, path: Path | str) -> None:
-        """Write the tally to a safetensors file, whole or not at all."""
-        write(Path(path), self.tensors())
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read a tally written by `save`; raises `ValueError` if the file is missing or damaged."""
-        found = read(Path(path))
-        if found is None:
-            raise ValueError(f"{path} is not a whole tally file; make it again with {cls.__name__}.save")
-        tally = cls()
-        tally.restore(found[0])
-        return tally
 
 
 class ClassTally(Tally):
@@ -152,6 +155,20 @@ class ClassTally(Tally):
     def _sizes(classes: int, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         return dict(zip(ClassTally.NAMES, ((classes,), (classes, *shape), (classes, *shape)), strict=True))
 
+    def save(self, path: Path | str) -> None:
+        """Write the tally to a safetensors file, whole or not at all."""
+        write(Path(path), self.tensors())
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a tally written by `save`; raises `ValueError` if the file is missing or damaged."""
+        found = read(Path(path))
+        if found is None:
+            raise ValueError(f"{path} is not a whole tally file; make it again with {cls.__name__}.save")
+        tally = cls()
+        tally.restore(found[0])
+        return tally
+
     def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
         return self._sizes(observer.classes, observer.shape)
 
@@ -164,13 +181,17 @@ class ClassTally(Tally):
         shape = self._sums["sums"].shape
         pixels, size = images.flatten(1), CHUNK if images.device.type == "cpu" else len(images)
         sums, squares = torch.zeros(2, shape[0], pixels.shape[1], dtype=torch.float64, device=images.device)
+        added = torch.zeros(2, shape[0], pixels.shape[1], dtype=torch.int64, device=images.device)
         for x, row in zip(pixels.split(size), rows.split(size), strict=True):
             x = x.double()
-            sums.index_add_(0, row, (x * UNIT).round_())
-            squares.index_add_(0, row, x.square_().mul_(UNIT).round_())
-        self._count("sums", sums.view(shape), unit=1)
-        self._count("squares", squares.view(shape), unit=1)
-        self._count("counts", torch.bincount(rows, minlength=shape[0]), unit=1)
+            sums.zero_().index_add_(0, row, (x * UNIT).round_())
+            squares.zero_().index_add_(0, row, x.square_().mul_(UNIT).round_())
+            self._full |= ~(squares.amax() < EXACT)  # as long as squares are exact, sums are
+            added[0] += sums.long()
+            added[1] += squares.long()
+        self._count("sums", added[0].view(shape))
+        self._count("squares", added[1].view(shape))
+        self._count("counts", torch.zeros_like(self._sums["counts"]).index_add_(0, rows, torch.ones_like(rows)))
 
     @property
     def counts(self) -> np.ndarray:

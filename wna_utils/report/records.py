@@ -4,6 +4,7 @@ A record is a network, rounded to half precision to be small, and the tally of a
 was shown; beside the tally it keeps what every block of noise added to it, so that any block can be shown again.
 """
 
+import copy
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -89,6 +90,19 @@ class Blockwise(Tally):
 
     def require_whole(self) -> None:
         self.tally.require_whole()
+
+    def clear(self) -> None:
+        super().clear()
+        self.tally.clear()
+
+    def _like(self, sums: dict[str, Tensor]) -> Self:
+        another = copy.copy(self)
+        another.tally = copy.copy(self.tally)
+        another.restore(sums)
+        return another
+
+    def _settings(self) -> dict[str, object]:
+        return super()._settings() | {"tally": self.tally._settings()}
 
     def to(self, device: torch.device) -> Self:
         self.tally.to(device)

@@ -32,8 +32,8 @@ def uniform(seed: int, number: int, shape: tuple[int, ...], device: torch.device
     """
     if _has_native(device):
         return native.uniform(native.fold_in(native.key(seed, device=device), number), *shape)
-    words = philox(fold_in((seed, 0), number), math.prod(shape))
-    return ((words & (2**BITS - 1)).float() / 2**BITS).view(shape).to(device)
+    words = philox(fold_in((seed, 0), number), math.prod(shape), device)
+    return ((words & (2**BITS - 1)).float() / 2**BITS).view(shape)
 
 
 def normal(seed: int, number: int, shape: tuple[int, ...], device: torch.device = CPU) -> Tensor:
@@ -44,21 +44,22 @@ def normal(seed: int, number: int, shape: tuple[int, ...], device: torch.device 
     if _has_native(device):
         return native.normal(native.fold_in(native.key(seed, device=device), number), *shape)
     count = math.prod(shape)
-    words = philox(fold_in((seed, 0), number), count + count % 2).double().view(-1, 2)
-    first, second = ((words + 0.5) / 2**32).unbind(1)  # in (0, 1)
+    words = philox(fold_in((seed, 0), number), count + count % 2, device).view(-1, 2)
+    real = torch.float32 if device.type == "mps" else torch.float64
+    first, second = ((words.to(real) + 0.5) / 2**32).unbind(1)  # in (0, 1)
     length, angle = (-2 * first.log()).sqrt(), 2 * math.pi * second
     both = torch.stack([length * angle.cos(), length * angle.sin()], 1)
-    return both.flatten()[:count].float().view(shape).to(device)
+    return both.flatten()[:count].float().view(shape)
 
 
 def _has_native(device: torch.device) -> bool:
     return native is not None and device.type in ("cpu", "cuda")
 
 
-def philox(key: Key, count: int) -> Tensor:
+def philox(key: Key, count: int, device: torch.device = CPU) -> Tensor:
     """The first `count` words of 32 bit of a key, (count,) int64: what `uniform` is made of, in plain integers."""
     start, blocks = key[1], -(-count // 4)
-    index = torch.arange(blocks, dtype=torch.int64) + _signed(start)  # wraps round as 64 bit do
+    index = torch.arange(blocks, dtype=torch.int64, device=device) + _signed(start)  # wraps round as 64 bit do
     counter = [index & WORD, (index >> 32) & WORD, torch.zeros_like(index), torch.zeros_like(index)]
     keys = [key[0] & WORD, key[0] >> 32]
     for _ in range(ROUNDS):

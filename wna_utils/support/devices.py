@@ -32,8 +32,10 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Context in which matrix products run in `precision`; float32 where bf16 has no hardware."""
+    """Context in which matrix products run in `precision`; float32, and no less, where bf16 has no hardware."""
     one_of("precision", precision, PRECISIONS)
     if precision == "bf16" and has_bf16(device):
         return torch.autocast(device.type, torch.bfloat16)
+    if device.type == "cuda":  # whose convolutions would otherwise round to 10 bits
+        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     return contextlib.nullcontext()

@@ -16,6 +16,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import operator
+import os
 import re
 import sys
 import types
@@ -56,7 +57,8 @@ IGNORED = {
 NETWORK = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"}
 NETWORK |= {"_flat_weight_refs", "_is_torch_compile"}  # weights once more, and that a copy has been compiled
 BOOKKEEPING = {nn.Module: NETWORK, np.ma.MaskedArray: vars(np.ma.masked_array(0)).keys()}
-BLIND = (eval, exec, globals, __import__, importlib.import_module, sys.modules)  # they reach things by a text
+# They reach things by a text, or outside of the program.
+BLIND = (eval, exec, globals, __import__, importlib.import_module, sys.modules, open, os.environ, os.getenv)
 MISSING = object()
 HEAP, MANAGED_WEAKREF, MANAGED_DICT, HAS_DOCSTRING = 1 << 9, 1 << 3, 1 << 4, 1 << 26  # CPython's flags of types, code
 
