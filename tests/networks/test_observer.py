@@ -354,7 +354,9 @@ def small(model="mlp", **options):
         (lambda: small(layers=["fc9"]), "layer must be one of flatten, fc1, relu1, fc2; got 'fc9'"),
         (lambda: observer_of(small(), (1, 9, 9)), r"is for stimuli of shape \(1, 28, 28\); got \(1, 9, 9\)"),
         (lambda: observer_of(small(), (1, 28, 28), device="cpu"), "an observer has its own device"),
-        (lambda: small("cnn", layers=["conv1"]).classes, r"must answer \(b, K\) scores.*no scores at all"),
+        (lambda: small("cnn", layers=["conv1"]).classes, 'must answer scores, too: add "scores" to its layers, conv1'),
+        (lambda: Observer("cnn", (1, 28, 28)), "must be a network or a function of stimuli; got str"),
+        (lambda: small(device="mps"), "torch finds no mps device on this machine: device may be auto"),
     ],
 )
 def test_bad_input_is_named_in_one_sentence(make, sentence):

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import NotCached, observe
+from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.stimuli.blocks import Block, Source, block_size
 from wna_utils.stimuli.philox import uniform
 from wna_utils.stimuli.pictures import Pictures, SignalPlusNoise
@@ -152,6 +154,21 @@ def test_large_images_come_in_blocks_of_32_megabytes_at_most():
 
 def test_numpys_whole_numbers_are_whole_numbers(planted):
     assert observe(planted, WhiteNoise(SHAPE, seed=np.int64(3)), np.int64(2_000), start=np.int32(5)).n == 2_000
+
+
+def test_arguments_of_the_wrong_kind_are_told(planted, noise):
+    with pytest.raises(ValueError, match="source must be a Source of stimuli, such as WhiteNoise; got Linear"):
+        observe(noise, planted, 100)
+    with pytest.raises(ValueError, match="into must be an empty tally, such as CellTally"):
+        observe(planted, noise, 100, into=CellTally)
+    with pytest.raises(ValueError, match='must answer scores, too: add "scores" to its layers'):
+        observe(planted, noise, 100, into=FieldTally(), layers=["input"])
+
+
+def test_networks_with_kernels_of_one_pixel_are_kept():
+    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.Conv2d(3, 3, 8), nn.Flatten())
+    assert observe(network, WhiteNoise(SHAPE), 1_000) == observe(network, WhiteNoise(SHAPE), 1_000)
+    assert len(list(cache_dir().rglob("*.safetensors"))) == 1
 
 
 def test_pictures_and_signals_know_their_place(planted):

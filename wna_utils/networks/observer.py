@@ -69,6 +69,8 @@ class Observer:
         self.answers = self._tried()
 
     def _own(self, network: Network) -> Network:
+        if not callable(network):
+            raise ValueError(f"the model must be a network or a function of stimuli; got {type(network).__name__}")
         if not isinstance(network, nn.Module):
             require_eval(network)
             return network
@@ -114,13 +116,21 @@ class Observer:
         return {name: tuple(answer.shape[1:]) for name, answer in answers.items()}
 
     @property
+    def scores(self) -> Shape:
+        """Shape of the scores for one stimulus; raises `ValueError` if they are not among what is read."""
+        if SCORES not in self.answers:
+            raise ValueError(
+                f'the observer must answer scores, too: add "scores" to its layers, {", ".join(self.layers)}'
+            )
+        return self.answers[SCORES]
+
+    @property
     def classes(self) -> int:
         """Number of scores; raises `ValueError` if there are none, or not in one row."""
-        shape = self.answers.get(SCORES, ())
-        if len(shape) != 1:
-            found = f"shape (b, {', '.join(map(str, shape))})" if shape else "no scores at all"
-            raise ValueError(f"the model must answer (b, K) scores, one for each class; got {found}")
-        return shape[0]
+        if len(self.scores) != 1:
+            found = ", ".join(map(str, ("b", *self.scores)))
+            raise ValueError(f"the model must answer (b, K) scores, one for each class; got shape ({found})")
+        return self.scores[0]
 
     @torch.no_grad()
     def answer(self, batch: Tensor) -> Answers:

@@ -57,6 +57,10 @@ def observe(
     for a source that breaks its word, and answers that are not finite.
     """
     n, start = whole("n", n, 1), whole("start", start, 0)
+    if not isinstance(source, Source):
+        raise ValueError(f"source must be a Source of stimuli, such as WhiteNoise; got {type(source).__name__}")
+    if into is not None and not isinstance(into, Tally):
+        raise ValueError(f"into must be an empty tally, such as CellTally(2); got {into!r}")
     observer = observer_of(observer, source.shape, **options)
     tally = ClassTally() if into is None else into
     if not tally.empty:

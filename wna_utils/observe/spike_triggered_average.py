@@ -49,7 +49,7 @@ class FieldTally(Tally):
 
     def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
         self.field = field_of(observer.network, observer.shape)
-        (m, *_), c = observer.answers[SCORES], observer.shape[0]
+        (m, *_), c = observer.scores, observer.shape[0]
         return {
             "images": (GROUPS,),
             "responses": (GROUPS, m, *self.field.positions),

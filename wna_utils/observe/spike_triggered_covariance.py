@@ -47,7 +47,7 @@ class CovarianceTally(Tally):
         self._shuffles = whole("shuffles", shuffles, 0)
 
     def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
-        self.field, self._units = field_of(observer.network, observer.shape), observer.answers[SCORES][0]
+        self.field, self._units = field_of(observer.network, observer.shape), observer.scores[0]
         d = self.field.pixels
         if d > LARGEST:
             raise ValueError(

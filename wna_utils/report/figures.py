@@ -172,9 +172,10 @@ def lines_over_runs(
 
 
 def estimates(ax: Axes, x: Sequence[float], values: Sequence[Estimate], label: str, line: str = "o-") -> None:
-    """Estimates with their intervals against x; those without samples are left out."""
+    """Estimates with their intervals against x; those without samples are left out, but for their name."""
     known = [(at, each) for at, each in zip(x, values, strict=True) if not np.isnan(each.value)]
     if not known:
+        ax.plot([], [], line, label=label)  # so that a legend names it
         return
     at, found = zip(*known, strict=True)
     value, low, high = (np.array([getattr(each, end) for each in found]) for end in ("value", "low", "high"))

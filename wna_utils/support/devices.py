@@ -7,6 +7,7 @@ import torch
 from wna_utils.support.checks import one_of
 
 PRECISIONS = ("float32", "bf16")
+KINDS = ("cuda", "mps", "xpu")  # of accelerators
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -19,7 +20,10 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         present.insert(0, torch.accelerator.current_accelerator().type)
     if str(device) == "auto":
         return torch.device(present[0])
-    one_of("device", str(device).split(":")[0], ["auto", *present])
+    kind = str(device).split(":")[0]
+    if kind in KINDS and kind not in present:
+        raise ValueError(f"torch finds no {kind} device on this machine: device may be {', '.join(['auto', *present])}")
+    one_of("device", kind, ["auto", *present])
     return torch.device(device)
 
 

@@ -16,8 +16,8 @@ def digest(*parts: object) -> str:
 
 def tensor_digest(tensor: Tensor) -> str:
     """Short hash of a tensor's type, shape and values."""
-    held = tensor.detach().cpu().contiguous()
-    data = held.view(torch.uint8) if held.ndim else held[None].view(torch.uint8)
+    held = tensor.detach().cpu()
+    data = held.reshape(-1).clone().view(torch.uint8)  # a copy: sides of length 1 may have strides of their own
     return digest(held.dtype, tuple(held.shape), hashlib.sha256(data.numpy()).hexdigest())
 
 
