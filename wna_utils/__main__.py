@@ -57,12 +57,11 @@ def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, sched
     _stop_at([f"failed: {row.error}" for row in failed.itertuples()])
 
 
-def make_records(names: list[str]) -> None:
-    """Compute the results at the paper's numbers of images anew and write them to book/recorded (an hour)."""
+def make_records(names: list[str], device: str) -> None:
+    """Make the records that are planned and missing (hours); a run that is cut off goes on where it was."""
     from wna_utils.report import records
 
-    for name in names or records.PLANS:
-        print(f"{name} … {records.make(name)}", flush=True)
+    records.make(names, device)
 
 
 def _stop_at(problems: list[str]) -> None:
@@ -96,6 +95,7 @@ def main() -> None:
     )
     record = commands.add_parser("record", help=make_records.__doc__)
     record.add_argument("names", nargs="*", help="records (all)")
+    record.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
     try:
@@ -111,7 +111,7 @@ def main() -> None:
             case "sweep":
                 sweep_notebook(options.notebook, options.options, options.jobs, options.folder, options.scheduler)
             case "record":
-                make_records(options.names)
+                make_records(options.names, options.device)
             case "bench":
                 from wna_utils.report.bench import bench
 

@@ -14,13 +14,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.report.params import running_profile
 from wna_utils.report.profiles import JUDGED
-from wna_utils.support.checks import one_of
 from wna_utils.support.paths import ROOT
 
 LEDGER = ROOT / "book" / "claims.yml"
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable"
 NOT_JUDGED = "not judged"  # by sizes that are for trying things out
-METRICS = {"book": "metric: ", "paper": "metric at the paper's scale: "}  # what glued estimates are called
+METRIC = "metric: "  # what glued estimates are called begins so
 Range = tuple[float | None, float | None]
 
 
@@ -84,24 +83,21 @@ class Printed(str):
     __repr__ = str.__str__
 
 
-def record(claim_id: str, estimate: Estimate, scale: str = "book") -> None:
+def record(claim_id: str, estimate: Estimate) -> None:
     """Record an estimate under its claim, for the scorecard and for the prose of the page.
 
     Glues the estimate in words as `{claim_id}` and its verdict as `{claim_id}_verdict`; in a profile whose numbers are
-    no results, that is "not judged". With `scale` "paper" the
-    estimate stands beside the verdict in the scorecard and does not decide it. Raises `KeyError` for an id that the
-    ledger lacks, `ValueError` for another scale.
+    no results, that is "not judged". Raises `KeyError` for an id that the ledger lacks.
     """
     from myst_nb import glue
 
-    one_of("scale", scale, METRICS)
     claim = ledger()[claim_id]
     glue(claim_id, in_words(estimate, claim.unit), display=False)
     verdict = claim.rule.verdict(estimate) if claim.rule else NOT_TESTABLE
     if running_profile() not in JUDGED:
         verdict = NOT_JUDGED
     glue(f"{claim_id}_verdict", Printed(verdict), display=False)
-    glue(f"{METRICS[scale]}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
+    glue(f"{METRIC}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
 
 
 def say(key: str, value: Estimate | float | str, unit: str = "number") -> None:
@@ -140,13 +136,13 @@ def _number(value: float, unit: str, decimals: int = 1) -> str:
     return f"{value:.2f}"
 
 
-def recorded(notebook: nbformat.NotebookNode, scale: str = "book") -> dict[str, Estimate]:
-    """The estimates that an executed notebook recorded at this scale, by claim id."""
-    found, prefix = {}, METRICS[scale]
+def recorded(notebook: nbformat.NotebookNode) -> dict[str, Estimate]:
+    """The estimates that an executed notebook recorded, by claim id."""
+    found = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name", "")
-            if name.startswith(prefix):
+            if name.startswith(METRIC):
                 text = next(iter(output["data"].values()))
-                found[name.removeprefix(prefix)] = Estimate(**json.loads(text))
+                found[name.removeprefix(METRIC)] = Estimate(**json.loads(text))
     return found

@@ -28,19 +28,16 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     Where a chapter has sizes for trying things out, nothing is judged. Returns what no chapter recorded, though it has
     a rule.
     """
-    ours, at_paper_scale, judged = {}, {}, True
+    ours, judged = {}, True
     for chapter in chapters:
         notebook = nbformat.read(chapter, as_version=4)
         judged &= _profile(notebook) in JUDGED
         ours |= claims.recorded(notebook)
-        at_paper_scale |= claims.recorded(notebook, "paper")
     ledger = claims.ledger()
     verdicts = {claim.id: _verdict(claim, ours.get(claim.id), judged) for claim in ledger.values()}
-    rows = [
-        _row(claim, verdicts[claim.id], ours.get(claim.id), at_paper_scale.get(claim.id)) for claim in ledger.values()
-    ]
-    head = "* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - At the paper's scale\n  - Verdict\n"
-    options = ":header-rows: 1\n:class: scorecard\n:widths: 8 30 12 12 18 12 8\n"
+    rows = [_row(claim, verdicts[claim.id], ours.get(claim.id)) for claim in ledger.values()]
+    head = "* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
+    options = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 14 14 22 8\n"
     _write(folder / "scorecard.md", f":::{{list-table}}\n{options}\n{head}{''.join(rows)}:::\n")
 
     sections = dict.fromkeys(claim.section for claim in ledger.values())
@@ -78,7 +75,7 @@ def write_notice(chapters: list[Path], folder: Path) -> None:
     _write(folder / "notice.txt", next((text for text in map(notice, profiles) if text), ""))
 
 
-def _row(claim: Claim, verdict: str, ours: Estimate | None, at_paper_scale: Estimate | None) -> str:
+def _row(claim: Claim, verdict: str, ours: Estimate | None) -> str:
     where = claim.where.replace("*", r"\*")
     shown = f"; here {{numref}}`{claim.figure}`" if claim.figure else ""
     cells = (
@@ -87,7 +84,6 @@ def _row(claim: Claim, verdict: str, ours: Estimate | None, at_paper_scale: Esti
         claim.paper,
         claim.southampton,
         claims.in_words(ours, claim.unit) if ours else claim.reason,
-        claims.in_words(at_paper_scale, claim.unit) if at_paper_scale else "–",
         f"{{bdg-{BADGES[verdict]}}}`{verdict}`",
     )
     return "* - " + "\n  - ".join(map(str, cells)) + "\n"

@@ -1,6 +1,8 @@
 """Gabor–PCA noise: random mixtures of wavelets that vary like the images of a data set (the paper's Appendix)."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli.blocks import CPU, Block, Source
 from wna_utils.stimuli.philox import uniform
 from wna_utils.stimuli.wavelets import ONE_OCTAVE, gabor_bank
+from wna_utils.support import recorded
 from wna_utils.support.checks import between
 from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
@@ -59,7 +62,7 @@ class GaborModel:
 
 
 def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ONE_OCTAVE) -> GaborModel:
-    """The `GaborModel` of a data set's training images, from the cache if it was fitted before.
+    """The `GaborModel` of a data set's training images: the recorded one, or that of the cache if it was fitted before.
 
     `components` defaults to the paper's 250 (28×28) or 600 (32×32). Raises `ValueError` for images of another size, or
     a number of components that there cannot be.
@@ -69,6 +72,10 @@ def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ON
     most = min(len(bank), len(dataset.x_train))  # as many components as there can be
     components = min(COMPONENTS[side], most) if components is None else components
     between("components", components, 1, most)
+    about = {"fingerprint": dataset.fingerprint, "components": components, "width": width}
+    path = recorded_path(dataset.name)
+    if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
+        return recorded_model(dataset.name)
     key = digest(
         dataset.fingerprint, components, tensor_digest(bank), RIDGE, code_digest(wavelet_weights, _fit_channel)
     )
@@ -84,6 +91,25 @@ def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ON
     with replacing(path) as temporary:
         temporary.write_bytes(save(tensors))
     return GaborModel(**tensors)
+
+
+def record_model(dataset: Dataset, made: dict[str, Any]) -> Path:
+    """Fit the wavelets to a data set anew, round what is large of the model, and write it among the records."""
+    model = fit_gabor(dataset)
+    tensors = {name: each.half() if each.ndim > 2 else each for name, each in vars(model).items()}
+    about = {"fingerprint": dataset.fingerprint, "components": model.components.shape[1], "width": ONE_OCTAVE}
+    recorded.write(recorded_path(dataset.name), tensors, about | {"made": made})
+    return recorded_path(dataset.name)
+
+
+def recorded_model(dataset: str) -> GaborModel:
+    """The recorded model of the data set of this name; raises `ValueError` if its file is missing or damaged."""
+    tensors, _ = recorded.read(recorded_path(dataset))
+    return GaborModel(**{name: each.float() for name, each in tensors.items()})
+
+
+def recorded_path(dataset: str) -> Path:
+    return recorded.folder() / "noise" / f"gabor-{dataset}.safetensors".replace(" ", "-")
 
 
 def _fit_channel(images: Tensor, bank: Tensor, components: int) -> dict[str, Tensor]:

@@ -1,0 +1,122 @@
+"""Recorded tallies: what a recorded network answered to millions of images, in `book/recorded/tallies/`."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from wna_utils.networks import recorded as networks
+from wna_utils.networks.layers import readout
+from wna_utils.networks.observer import SCORES, Observer
+from wna_utils.observe.recording import OWN, Recording, packed, unpacked
+from wna_utils.observe.spike_triggered_average import FieldTally
+from wna_utils.observe.tally import ClassTally, Tally
+from wna_utils.stimuli.blocks import Source
+from wna_utils.stimuli.gabor import GaborNoise, recorded_model
+from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support import recorded
+from wna_utils.support.identity import Uncertain, identity
+
+SOURCES = {"white": WhiteNoise, "gabor": GaborNoise}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a record is the tally of: n images of a noise from a seed, shown to a recorded network.
+
+    `layer` names the layer whose units' averages are tallied; none: images by class. `how` are options of the noise.
+    """
+
+    network: str
+    n: int
+    noise: str = "white"
+    seed: int = 0
+    layer: str = ""
+    how: dict[str, Any] = field(default_factory=dict)
+    precision: str = "float32"
+
+    @property
+    def name(self) -> str:
+        """Name of the record, such as "cnn-mnist-15-epochs-seed-0-white-10000000"."""
+        parts = (self.network, self.layer, self.noise, *map(str, self.how.values()), str(self.n))
+        return "-".join(filter(None, parts))
+
+    @property
+    def path(self) -> Path:
+        """The file of the record."""
+        return recorded.folder() / "tallies" / f"{self.name}.safetensors"
+
+    def source(self) -> Source:
+        """The noise."""
+        about = recorded.about(networks.path_of(self.network))
+        if self.noise == "white":
+            return WhiteNoise(tuple(about["shape"]), seed=self.seed, **self.how)
+        return GaborNoise(recorded_model(about["dataset"]), self.seed, **self.how)
+
+    def units(self) -> nn.Module:
+        """What is shown the noise: the network, or the units of the layer."""
+        network = networks.load(self.network)
+        return readout(network, self.layer) if self.layer else network
+
+    def empty(self) -> ClassTally | FieldTally:
+        """An empty tally of the kind that is recorded."""
+        return FieldTally() if self.layer else ClassTally()
+
+
+def everything() -> list[Shown]:
+    """What all recorded tallies are tallies of."""
+    paths = [path for path in recorded.files() if path.parent.name == "tallies"]
+    return [Shown(**recorded.about(path)["shown"]) for path in paths]
+
+
+def write(shown: Shown, recording: Recording, block_size: int, made: dict[str, Any]) -> Path:
+    """Write a recording among the records; `made` says when, where and by what it was made."""
+    about = {"shown": asdict(shown), "block_size": block_size, "made": made}
+    recorded.write(shown.path, packed(recording, block_size), about)
+    return shown.path
+
+
+def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, Tensor] | None:
+    """The integers of a recorded tally of the first n stimuli of this very source, shown to this very observer.
+
+    None if there is no such record, or that cannot be told for certain.
+    """
+    kind = type(tally.parts[0] if isinstance(tally, Recording) else tally)
+    if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
+        return None
+    for shown in everything():
+        alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
+        if alike == (n, observer.precision, type(source), getattr(source, "seed", None), kind):
+            try:
+                if _is_source(shown, source) and _is_observer(shown, observer):
+                    tensors = read(shown)
+                    return tensors if isinstance(tally, Recording) else together(tensors)
+            except Uncertain:
+                return None
+    return None
+
+
+def _is_source(shown: Shown, source: Source) -> bool:
+    return identity(shown.source()) == identity(source)
+
+
+def _is_observer(shown: Shown, observer: Observer) -> bool:
+    how = {"device": observer.device, "precision": observer.precision, "batch_size": observer.batch_size}
+    return Observer(shown.units(), observer.shape, **how).identity() == observer.identity()
+
+
+def read(shown: Shown) -> dict[str, Tensor]:
+    """The integers of a `Recording`; those of its blocks as far as the 16 and 32 bits tell that are kept of them."""
+    tensors, about = recorded.read(shown.path)
+    return unpacked(tensors, about["block_size"])
+
+
+def together(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The integers of the tally of all blocks, from those of a `Recording`."""
+    total = {}
+    for name, sums in tensors.items():
+        if name not in OWN:
+            _, own = name.split(" ", 1)
+            total[own] = total.get(own, 0) + sums
+    return total

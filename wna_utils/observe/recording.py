@@ -1,0 +1,118 @@
+"""A tally as it is recorded: in halves, with what every block added to it and how bright that block was."""
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from wna_utils.networks.observer import Answers, Observer
+from wna_utils.observe.spike_triggered_average import FieldTally
+from wna_utils.observe.tally import UNIT, ClassTally, Tally
+from wna_utils.stimuli.blocks import Block
+
+OWN = ("by_block", "brightness")
+
+
+class Recording(Tally):
+    """Tallies of even and of odd blocks, and a row for each of so many `blocks`, from number `first` on.
+
+    A `FieldTally` has groups of blocks already, and stays in one part. `by_block` (blocks, K) int64 are images by
+    class, or sums of responses by unit; `brightness` (blocks,) int64 sums of pixels; sums of fractions in 2⁻²⁴.
+    """
+
+    def __init__(self, tally: ClassTally | FieldTally, blocks: int, first: int = 0):
+        super().__init__()
+        self.parts = [copy.copy(tally) for _ in range(1 if isinstance(tally, FieldTally) else 2)]
+        self.blocks, self.first = blocks, first
+        self.added_here = 0  # blocks, by this process
+
+    def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
+        for part in self.parts:
+            part.prepare(observer)
+        return {"by_block": (self.blocks, len(_by_response(self.parts[0]))), "brightness": (self.blocks,)}
+
+    def add(self, block: Block, answers: Answers) -> None:
+        part, row = self.parts[block.number % len(self.parts)], block.number - self.first
+        before = _by_response(part).clone()
+        part.add(block, answers)
+        self.added_here += 1
+        self.by_block[row] += _by_response(part) - before
+        self._count("brightness", block.stimuli.double().sum(), row)
+
+    @property
+    def by_block(self) -> Tensor:
+        """What each block added, (blocks, K) int64."""
+        return self._sums["by_block"]
+
+    @property
+    def brightness(self) -> Tensor:
+        """Sum of all pixels of each block, (blocks,) int64 in 2⁻²⁴."""
+        return self._sums["brightness"]
+
+    @property
+    def whole(self) -> ClassTally | FieldTally:
+        """The tally of all blocks."""
+        first, *others = self.parts
+        return sum(others, start=first)
+
+    def require_whole(self) -> None:
+        super().require_whole()
+        for part in self.parts:
+            part.require_whole()
+
+    def clear(self) -> None:
+        super().clear()
+        for part in self.parts:
+            part.clear()
+
+    def _like(self, sums: dict[str, Tensor]) -> Self:
+        another = copy.copy(self)
+        another.parts = [copy.copy(part) for part in self.parts]
+        another.restore(sums)
+        return another
+
+    def _settings(self) -> dict[str, object]:
+        return super()._settings() | {"parts": [part._settings() for part in self.parts], "added_here": None}
+
+    def to(self, device: torch.device) -> Self:
+        for part in self.parts:
+            part.to(device)
+        return super().to(device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        parts = {f"{k} {name}": sums for k, part in enumerate(self.parts) for name, sums in part.tensors().items()}
+        return parts | super().tensors()
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        super().restore({name: tensors[name] for name in OWN})
+        for k, part in enumerate(self.parts):
+            own = f"{k} "
+            part.restore({name.removeprefix(own): sums for name, sums in tensors.items() if name.startswith(own)})
+
+
+def _by_response(tally: ClassTally | FieldTally) -> Tensor:
+    """Images by class, or sums of responses by unit, so far."""
+    tensors = tally.tensors()
+    return tensors["counts"] if "counts" in tensors else tensors["responses"].sum((0, 2, 3))
+
+
+def packed(recording: Recording, block_size: int) -> dict[str, Tensor]:
+    """The tensors of a recording as they are kept: what the blocks added in 16 bits, their mean pixels in 32."""
+    tensors = recording.tensors()
+    added, brightness = tensors.pop("by_block"), tensors.pop("brightness")
+    counted = isinstance(recording.parts[0], ClassTally)
+    added = added.to(torch.int16) if counted else (added / UNIT / block_size).half()  # mean responses
+    return tensors | {"added": added, "mean stimulus": (brightness / UNIT / block_size).float()}
+
+
+def unpacked(tensors: dict[str, Tensor], block_size: int) -> dict[str, Tensor]:
+    """What `packed` left of the tensors of a recording, as integers again."""
+    tensors = dict(tensors)
+    added, brightness = tensors.pop("added"), tensors.pop("mean stimulus")
+    if added.is_floating_point():
+        added = (added.double() * block_size * UNIT).round()
+    return tensors | {
+        "by_block": added.long(),
+        "brightness": (brightness.double() * block_size * UNIT).round().long(),
+    }

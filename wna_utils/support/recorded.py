@@ -1,0 +1,120 @@
+"""The read-only tier of the cache: results that took hours, kept in `book/recorded/` as part of the repository.
+
+Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`; `SHA256SUMS` holds their hashes.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from wna_utils.support.checks import one_of
+from wna_utils.support.paths import ROOT, replacing
+
+LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
+SCALE = ".scale"  # ends the name of what a row in 8 bits is multiplied with
+WAYS = ("on", "off")
+
+
+def folder() -> Path:
+    """Where the records lie."""
+    return ROOT / "book" / "recorded"
+
+
+def used() -> bool:
+    """Whether results are taken from the records: unless `WNA_RECORDED` is "off".
+
+    Raises `ValueError` if that is neither "on" nor "off".
+    """
+    way = os.environ.get("WNA_RECORDED") or "on"
+    one_of("WNA_RECORDED", way, WAYS)
+    return way == "on"
+
+
+def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write tensors, and what is to be known about them, to a safetensors file, whole or not at all."""
+    held = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(held, {"about": json.dumps(about, sort_keys=True)}))
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What is to be known about the record in a file; raises `ValueError` if it is missing or damaged."""
+    return _read(path, tensors=False)[1]
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a record, and what is to be known about them.
+
+    Raises `ValueError` if the file is missing or damaged.
+    """
+    return _read(path, tensors=True)
+
+
+def _read(path: Path, tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys() if tensors else ()
+            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["about"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the record {path} is missing or damaged: {remedy(path)}") from error
+
+
+def remedy(path: Path) -> str:
+    """How to get a file of the records again."""
+    return f"fetch it again with `git checkout {path}`, or make it anew with `python -m wna_utils record {path.stem}`"
+
+
+def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in half precision; matrices of a million weights and more in 8 bits, with a scale for each row."""
+    small = {}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() >= LARGE:
+            scale = tensor.abs().amax(1) / 127
+            small |= {name: (tensor / scale[:, None].clamp(min=1e-30)).round().to(torch.int8), name + SCALE: scale}
+        else:
+            small[name] = tensor.half() if tensor.is_floating_point() else tensor
+    return small
+
+
+def restored(small: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What `rounded` left of tensors, in float32."""
+    scales = {name.removesuffix(SCALE): scale for name, scale in small.items() if name.endswith(SCALE)}
+    return {
+        name: tensor.float() * scales[name][:, None]
+        if name in scales
+        else tensor.float()
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in small.items()
+        if not name.endswith(SCALE)
+    }
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def checksums() -> dict[str, str]:
+    """The hash that each file of the records must have, by its path in their folder."""
+    lines = (folder() / "SHA256SUMS").read_text().splitlines()
+    return {name: value for value, name in (line.split("  ", 1) for line in lines)}
+
+
+def files() -> list[Path]:
+    """All files of the records that there are, by name."""
+    return sorted(folder().glob("*/*.safetensors"))
+
+
+def write_checksums() -> None:
+    """Write the hashes of all files, as `sha256sum` does."""
+    lines = [f"{checksum(path)}  {path.relative_to(folder())}\n" for path in files()]
+    with replacing(folder() / "SHA256SUMS") as temporary:
+        temporary.write_text("".join(lines))
