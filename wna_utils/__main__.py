@@ -1,4 +1,4 @@
-"""The project's commands: `python -m wna_utils data | run | pages | check | sweep | record | bench`."""
+"""The project's commands: `python -m wna_utils data | run | audit | pages | check | sweep | record | bench`."""
 
 import argparse
 import os
@@ -64,6 +64,17 @@ def make_records(names: list[str], device: str) -> None:
     records.make(names, device)
 
 
+def audit_records(blocks: int, device: str) -> None:
+    """Compute some of every record again, and compare."""
+    from wna_utils.report import audit
+
+    findings = audit.audit(blocks, device)
+    _stop_at([finding.problem for finding in findings if finding.problem])
+    pages.write_records(findings, paths.GENERATED)
+    largest = max((finding.difference for finding in findings), default=0)
+    print(f"{len(findings)} records audited: answers given again differ in {largest:.2%} at most")
+
+
 def _stop_at(problems: list[str]) -> None:
     if problems:
         sys.exit("\n".join(problems))
@@ -96,6 +107,9 @@ def main() -> None:
     record = commands.add_parser("record", help=make_records.__doc__)
     record.add_argument("names", nargs="*", help="records (all)")
     record.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
+    audit = commands.add_parser("audit", help=audit_records.__doc__)
+    audit.add_argument("--blocks", type=int, default=1, help="of each tally to be shown again (%(default)s)")
+    audit.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
     try:
@@ -112,6 +126,8 @@ def main() -> None:
                 sweep_notebook(options.notebook, options.options, options.jobs, options.folder, options.scheduler)
             case "record":
                 make_records(options.names, options.device)
+            case "audit":
+                audit_records(options.blocks, options.device)
             case "bench":
                 from wna_utils.report.bench import bench
 

@@ -75,6 +75,7 @@ def observe(
     found = recorded.find(observer, source, n, tally) if cache and start == 0 else None
     if found:
         tally.restore(found)
+        tally.recorded = True
         return tally
     done = _restore(tally, path)
     if done == n:

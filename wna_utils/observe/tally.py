@@ -33,6 +33,7 @@ class Tally(ABC):
     def __init__(self):
         self._sums: dict[str, Tensor] = {}
         self._full: Tensor | None = None  # whether a sum grew beyond what the integers hold; looked at now and then
+        self.recorded = False  # whether it was not counted here, but taken from the records
 
     @property
     def empty(self) -> bool:
@@ -104,7 +105,7 @@ class Tally(ABC):
 
     def _settings(self) -> dict[str, object]:
         """All that sets tallies of one kind apart, but what they have counted."""
-        return {name: value for name, value in vars(self).items() if name not in ("_sums", "_full")}
+        return {name: value for name, value in vars(self).items() if name not in ("_sums", "_full", "recorded")}
 
     __hash__ = None
 

@@ -9,10 +9,17 @@ import pandas as pd
 
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
+from wna_utils.report.audit import Finding
 from wna_utils.report.claims import NOT_JUDGED, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
 from wna_utils.report.profiles import JUDGED, notice
-from wna_utils.support import paths
+from wna_utils.support import paths, recorded
 
+RECORDS = {
+    "networks": "Networks",
+    "tallies": "Tallies",
+    "courses": "Courses of training",
+    "noise": "Models of noise",
+}
 BADGES = {
     REPRODUCED: "success",
     PARTLY: "warning",
@@ -112,6 +119,39 @@ def write_status(chapters: list[Path], folder: Path) -> None:
         )
     total = sum(nbformat.read(chapter, as_version=4).metadata.papermill.duration for chapter in chapters) / 60
     _write(folder / "status.md", f"{_markdown(pd.DataFrame(rows))}\n\nAll chapters together: {total:.0f} minutes.\n")
+
+
+def write_records(findings: list[Finding], folder: Path) -> None:
+    """Write `records.md`: what is recorded, when and by what it was made, and what this build's audit found of it."""
+    differences = {finding.name: f"{finding.difference:.2%}" for finding in findings}
+    parts = []
+    for kind, title in RECORDS.items():
+        files = [path for path in recorded.files() if path.parent.name == kind]
+        if files:
+            size = sum(path.stat().st_size for path in files) / 1e6
+            table = pd.DataFrame([_made(path, differences.get(path.stem, "")) for path in files])
+            parts.append(f"### {title}\n\n{_markdown(table)}\n\n{len(files)} files, {size:.1f} MB.\n")
+    _write(folder / "records.md", "\n".join(parts))
+
+
+def _made(path: Path, difference: str) -> dict[str, str]:
+    """The row of a record."""
+    about = recorded.about(path)
+    made = about["made"]
+    accuracy = {"test accuracy": f"{about['accuracy']:.2%}"} if "accuracy" in about else {}
+    found = {"differs now": difference} if difference else {}
+    return (
+        {"record": path.stem}
+        | accuracy
+        | found
+        | {
+            "made in": f"{made['seconds'] / 60:.1f} min",
+            "on": made["date"],
+            "commit": made["commit"],
+            "device": made["device"],
+            "versions": made["versions"],
+        }
+    )
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """Making the records: what `book/recorded/plan.yml` lists and is not there yet, in its order."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from wna_utils.analysis import courses
 from wna_utils.data import datasets
 from wna_utils.networks import recorded as networks
 from wna_utils.networks import training
@@ -96,7 +97,32 @@ class Tallied:
         tallies.write(self.shown, recording, source.block_size, made)
 
 
-Record = Trained | Fitted | Tallied
+@dataclass(frozen=True)
+class Followed:
+    """A course of training to be recorded."""
+
+    network: Trained
+    n: int
+    n_last: int
+
+    @property
+    def path(self) -> Path:
+        return courses.path_of(self.network.model, self.network.dataset, self.network.seed, self.network.recipe)
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def make(self, device: str) -> None:
+        made, started = _made(device), time.monotonic()
+        of, dataset = self.network, datasets.load(self.network.dataset)
+        how = (of.model, dataset, of.seed, of.recipe, self.n, self.n_last)
+        courses.course(*how, device=device)
+        made["seconds"] = round(time.monotonic() - started)
+        courses.record_course(*how, made, device)
+
+
+Record = Trained | Fitted | Tallied | Followed
 
 
 def plan() -> list[Record]:
@@ -107,10 +133,18 @@ def plan() -> list[Record]:
 
 
 def _records(
-    model: str, dataset: str, seeds: int, shown: list[dict[str, Any]], recipe: str = "ours"
+    model: str,
+    dataset: str,
+    seeds: int,
+    shown: Sequence[dict[str, Any]] = (),
+    recipe: str = "ours",
+    course: dict[str, int] | None = None,
 ) -> Iterator[Record]:
     for seed in range(seeds):
         network = Trained(model, dataset, seed, recipe)
+        if course:
+            yield Followed(network, **course)
+            continue
         yield network
         for noise in shown:
             if noise.get("noise") == "gabor":

@@ -16,7 +16,7 @@ import nbformat
 import yaml
 
 from wna_utils.data.fetch import FILES
-from wna_utils.support import paths
+from wna_utils.support import paths, recorded
 
 PACKAGE = "wna_utils"
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -33,9 +33,8 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
     modules = _modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
     parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), modules, _versions()]
-    if f"{PACKAGE}.report.records" in modules:
-        records = sorted((paths.ROOT / "book" / "recorded").glob("*.safetensors"))
-        parts += [[file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in records]
+    if recorded.__name__ in modules:
+        parts += [recorded.used(), recorded.checksums()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,0 +1,83 @@
+"""Courses of training: test accuracy, and what noise is called, after every epoch."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wna_utils.data.datasets import Dataset
+from wna_utils.networks import recorded as networks
+from wna_utils.networks.training import Recipe, accuracy, trained
+from wna_utils.observe.loop import observe
+from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support import recorded
+
+
+@dataclass(frozen=True)
+class Course:
+    """Test accuracy (E,) and noise images by class (E, K) after each of E epochs, and those of many more at the end."""
+
+    accuracies: np.ndarray
+    counts: np.ndarray
+    last: np.ndarray
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of the noise that each class gets after each epoch, (E, K)."""
+        return self.counts / self.counts.sum(1, keepdims=True)
+
+    @property
+    def last_shares(self) -> np.ndarray:
+        """Share of the noise that each class gets in the end, (K,)."""
+        return self.last / self.last.sum()
+
+
+def course(
+    model: str, dataset: Dataset, seed: int, recipe: Recipe, n: int, n_last: int, *, device: str = "auto"
+) -> Course:
+    """Train `model`, and show it n images of white noise from its own seed after every epoch, n_last at the end.
+
+    A recorded course of this recipe, data, seed and numbers of images comes back at once.
+    """
+    path = path_of(model, dataset.name, seed, recipe)
+    about = _about(dataset, recipe, n, n_last)
+    if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
+        tensors, _ = recorded.read(path)
+        return Course(**{name: each.numpy() for name, each in tensors.items()})
+    noise, accuracies, counts = WhiteNoise(dataset.shape, seed=seed), [], []
+    for epoch in range(1, recipe.epochs + 1):
+        network = trained(model, dataset, seed, recipe=recipe, epoch=epoch, device=device)
+        accuracies.append(accuracy(network, dataset, device=device))
+        counts.append(observe(network, noise, n, device=device).counts)
+    last = observe(network, noise, n_last, device=device).counts
+    return Course(np.array(accuracies), np.array(counts), last)
+
+
+def path_of(model: str, dataset: str, seed: int, recipe: Recipe) -> Path:
+    """Where the course of this training is recorded."""
+    name = networks.name_of(model, dataset, seed, recipe, recipe.epochs)
+    return recorded.folder() / "courses" / f"course-{name}.safetensors"
+
+
+def record_course(
+    model: str,
+    dataset: Dataset,
+    seed: int,
+    recipe: Recipe,
+    n: int,
+    n_last: int,
+    made: dict[str, Any],
+    device: str = "auto",
+) -> Path:
+    """Write a course among the records; `made` says when, where and by what it was made."""
+    found = course(model, dataset, seed, recipe, n, n_last, device=device)
+    tensors = {name: torch.from_numpy(each) for name, each in vars(found).items()}
+    path = path_of(model, dataset.name, seed, recipe)
+    recorded.write(path, tensors, _about(dataset, recipe, n, n_last) | {"made": made})
+    return path
+
+
+def _about(dataset: Dataset, recipe: Recipe, n: int, n_last: int) -> dict[str, Any]:
+    return {"fingerprint": dataset.fingerprint, "recipe": asdict(recipe), "n": n, "n_last": n_last}
