@@ -102,6 +102,12 @@ def write(
     return path
 
 
+def test_images(name: str) -> int:
+    """Number of test images that the network called when it was recorded."""
+    tensors, _ = recorded.read(path_of(name))
+    return len(tensors[CALLS])
+
+
 def calls_again(name: str, images: slice, device: str = "auto") -> tuple[Tensor, Tensor]:
     """What the network called some of the test images when it was recorded, and what it calls them now."""
     tensors, about = recorded.read(path_of(name))
