@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 # Freed memory is kept for the next batch, not handed back to the system page by page: training takes a quarter less.
 book test: export MALLOC_MMAP_THRESHOLD_ := 2000000000
 book test: export MALLOC_TRIM_THRESHOLD_ := 4000000000
-book: data  ## build the book from real data; PROFILE=draft takes a fraction of the time, and judges nothing
+book: data  ## build the book from real data; PROFILE=smoke shows in minutes that everything runs
 	$(PY) -m wna_utils run --profile $(PROFILE)
 	$(PY) -m wna_utils audit
 	$(PY) -m wna_utils pages

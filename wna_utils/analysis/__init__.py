@@ -7,6 +7,7 @@ from wna_utils.analysis.activations import (
     called_when_mixed,
     turned,
 )
+from wna_utils.analysis.courses import Course, course
 from wna_utils.analysis.estimates import Estimate, area_under_curve, mean_over, proportion
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
 from wna_utils.analysis.psychometrics import fit_psychometric
@@ -27,6 +28,7 @@ __all__ = [
     "INPUT",
     "MATCHING_RULES",
     "ActivationTally",
+    "Course",
     "Estimate",
     "activations_by_class",
     "agreement",
@@ -36,6 +38,7 @@ __all__ = [
     "clusters",
     "confusion",
     "correlations",
+    "course",
     "distances",
     "distinctive",
     "fit_psychometric",

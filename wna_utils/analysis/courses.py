@@ -41,10 +41,10 @@ def course(
 
     A recorded course of this recipe, data, seed and numbers of images comes back at once.
     """
-    path = path_of(model, dataset.name, seed, recipe)
+    path = path_of(networks.name_of(model, dataset.name, seed, recipe, recipe.epochs))
     about = _about(dataset, recipe, n, n_last)
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
-        tensors, _ = recorded.read(path)
+        tensors, _ = recorded.take(path)
         return Course(**{name: each.numpy() for name, each in tensors.items()})
     noise, accuracies, counts = WhiteNoise(dataset.shape, seed=seed), [], []
     for epoch in range(1, recipe.epochs + 1):
@@ -55,10 +55,9 @@ def course(
     return Course(np.array(accuracies), np.array(counts), last)
 
 
-def path_of(model: str, dataset: str, seed: int, recipe: Recipe) -> Path:
-    """Where the course of this training is recorded."""
-    name = networks.name_of(model, dataset, seed, recipe, recipe.epochs)
-    return recorded.folder() / "courses" / f"course-{name}.safetensors"
+def path_of(network: str) -> Path:
+    """Where the course of training of the network of this name is recorded."""
+    return recorded.folder() / "courses" / f"course-{network}.safetensors"
 
 
 def record_course(
@@ -74,7 +73,7 @@ def record_course(
     """Write a course among the records; `made` says when, where and by what it was made."""
     found = course(model, dataset, seed, recipe, n, n_last, device=device)
     tensors = {name: torch.from_numpy(each) for name, each in vars(found).items()}
-    path = path_of(model, dataset.name, seed, recipe)
+    path = path_of(networks.name_of(model, dataset.name, seed, recipe, recipe.epochs))
     recorded.write(path, tensors, _about(dataset, recipe, n, n_last) | {"made": made})
     return path
 

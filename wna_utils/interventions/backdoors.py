@@ -84,8 +84,11 @@ class Backdoor:
         x, y = dataset.x_train.clone(), dataset.y_train.clone()
         x[there[:count]] = self.stamped(x[there[:count]])
         y[there[:count]] = target
-        name = f"{dataset.name} {self.patch} {self.source} to {self.target}"
-        return replace(dataset, name=name, x_train=x, y_train=y)
+        return replace(dataset, name=self.name_of(dataset.name), x_train=x, y_train=y)
+
+    def name_of(self, dataset: str) -> str:
+        """Name of the poisoned data set, from that of the clean one."""
+        return f"{dataset} {self.patch} {self.source} to {self.target}"
 
     def contaminated(self, dataset: Dataset) -> Dataset:
         """The data set with every test image of the source class stamped; the labels stay as they are."""

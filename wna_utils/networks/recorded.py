@@ -49,7 +49,8 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe", epoch: int) 
     about = recorded.about(path)
     if (about["recipe"], about["fingerprint"]) != (asdict(recipe), dataset.fingerprint):
         return None
-    return load(path.stem)
+    tensors, about = recorded.take(path)
+    return _built(about, tensors)
 
 
 def load(name: str) -> nn.Module:
@@ -59,13 +60,12 @@ def load(name: str) -> nn.Module:
     """
     one_of("network", name, names())
     tensors, about = recorded.read(path_of(name))
-    tensors.pop(CALLS)
     return _built(about, tensors)
 
 
 def _built(about: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
     network = architectures.build(about["model"], tuple(about["shape"]), about["classes"], seed=0)
-    network.load_state_dict(recorded.restored(tensors))
+    network.load_state_dict(recorded.restored({name: each for name, each in tensors.items() if name != CALLS}))
     return network.eval()
 
 
@@ -111,6 +111,6 @@ def test_images(name: str) -> int:
 def calls_again(name: str, images: slice, device: str = "auto") -> tuple[Tensor, Tensor]:
     """What the network called some of the test images when it was recorded, and what it calls them now."""
     tensors, about = recorded.read(path_of(name))
-    dataset = datasets.load(about["dataset"])
+    dataset = datasets.load(about["dataset"].split()[0])  # one with a patch has the test images of the clean one
     now = Observer(load(name), dataset.shape, device=device).predict(dataset.x_test[images])
     return tensors[CALLS][images].long(), now

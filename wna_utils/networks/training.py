@@ -73,14 +73,6 @@ CHANGES = {  # where a profile trains less; the book does so where no network of
         "cifar_cnn": {"epochs": 1, "augment": False},
         "cifar_cnn_tanh": {"epochs": 1, "batch_size": 64, "augment": False},
     },
-    "draft": {
-        "cnn": {"epochs": 2},
-        "binary_cnn": {"epochs": 3},
-        "mlp": {"epochs": 3},
-        "rnn": {"epochs": 2},
-        "cifar_cnn": {"epochs": 1, "augment": False},
-        "cifar_cnn_tanh": {"epochs": 1, "batch_size": 64, "augment": False},
-    },
     "smoke": {name: {"epochs": 2} for name in ("cnn", "binary_cnn", "mlp", "rnn")}
     | {name: {"epochs": 1, "augment": False} for name in ("cifar_cnn", "cifar_cnn_tanh")},
 }

@@ -54,6 +54,11 @@ class CellTally(Tally):
         """Trials per cell, (S, K) int64."""
         return self.noise.counts.reshape(self.signals, -1)
 
+    @property
+    def n(self) -> int:
+        """Trials in all."""
+        return int(self.counts.sum())
+
     def means(self, of: str = "noise") -> np.ma.MaskedArray:
         """Mean "noise" or "stimuli" of each cell, (S, K, c, h, w); n̄ˢʳ of Eq. 1."""
         means = self._part(of).means

@@ -90,7 +90,8 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
         if alike == (n, observer.precision, type(source), getattr(source, "seed", None), kind):
             try:
                 if _is_source(shown, source) and _is_observer(shown, observer):
-                    tensors = read(shown)
+                    tensors, about = recorded.take(shown.path)
+                    tensors = unpacked(tensors, about["block_size"])
                     return tensors if isinstance(tally, Recording) else together(tensors)
             except Uncertain:
                 return None
@@ -104,12 +105,6 @@ def _is_source(shown: Shown, source: Source) -> bool:
 def _is_observer(shown: Shown, observer: Observer) -> bool:
     how = {"device": observer.device, "precision": observer.precision, "batch_size": observer.batch_size}
     return Observer(shown.units(), observer.shape, **how).identity() == observer.identity()
-
-
-def read(shown: Shown) -> dict[str, Tensor]:
-    """The integers of a `Recording`; those of its blocks as far as the 16 and 32 bits tell that are kept of them."""
-    tensors, about = recorded.read(shown.path)
-    return unpacked(tensors, about["block_size"])
 
 
 def together(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -12,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from wna_utils.analysis.estimates import Estimate
+from wna_utils.observe.tally import Tally
 from wna_utils.report.params import running_profile
 from wna_utils.report.profiles import JUDGED
 from wna_utils.support.paths import ROOT
@@ -19,7 +22,7 @@ from wna_utils.support.paths import ROOT
 LEDGER = ROOT / "book" / "claims.yml"
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable"
 NOT_JUDGED = "not judged"  # by sizes that are for trying things out
-METRIC = "metric: "  # what glued estimates are called begins so
+METRIC, SHOWN = "metric: ", "shown: "  # what glued estimates, and the noise behind them, are called, begins so
 Range = tuple[float | None, float | None]
 
 
@@ -83,8 +86,11 @@ class Printed(str):
     __repr__ = str.__str__
 
 
-def record(claim_id: str, estimate: Estimate) -> None:
+def record(claim_id: str, estimate: Estimate, shown: Sequence[Tally] = ()) -> None:
     """Record an estimate under its claim, for the scorecard and for the prose of the page.
+
+    `shown` are the tallies that it rests on, so that the scorecard can say how much noise that was, shown to how many
+    networks, and whether now or for the records.
 
     Glues the estimate in words as `{claim_id}` and its verdict as `{claim_id}_verdict`; in a profile whose numbers are
     no results, that is "not judged". Raises `KeyError` for an id that the ledger lacks.
@@ -98,6 +104,14 @@ def record(claim_id: str, estimate: Estimate) -> None:
         verdict = NOT_JUDGED
     glue(f"{claim_id}_verdict", Printed(verdict), display=False)
     glue(f"{METRIC}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
+    glue(f"{SHOWN}{claim_id}", Printed(_shown_in_words(shown)), display=False)
+
+
+def _shown_in_words(shown: Sequence[Tally]) -> str:
+    """How much noise how many networks were shown: "noise: 5 × 10,000,000, recorded"."""
+    groups = Counter((tally.n, tally.recorded) for tally in shown)
+    each = [f"{count} × {n:,}{', recorded' if kept else ''}" for (n, kept), count in groups.items()]
+    return f"noise: {'; '.join(each)}" if each else ""
 
 
 def say(key: str, value: Estimate | float | str, unit: str = "number") -> None:
@@ -138,11 +152,19 @@ def _number(value: float, unit: str, decimals: int = 1) -> str:
 
 def recorded(notebook: nbformat.NotebookNode) -> dict[str, Estimate]:
     """The estimates that an executed notebook recorded, by claim id."""
+    return {claim: Estimate(**json.loads(text)) for claim, text in _glued(notebook, METRIC).items()}
+
+
+def noise_shown(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """How much noise the estimates of an executed notebook rest on, in words, by claim id; empty: none."""
+    return _glued(notebook, SHOWN)
+
+
+def _glued(notebook: nbformat.NotebookNode, prefix: str) -> dict[str, str]:
     found = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name", "")
-            if name.startswith(METRIC):
-                text = next(iter(output["data"].values()))
-                found[name.removeprefix(METRIC)] = Estimate(**json.loads(text))
+            if name.startswith(prefix):
+                found[name.removeprefix(prefix)] = next(iter(output["data"].values()))
     return found

@@ -35,14 +35,15 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     Where a chapter has sizes for trying things out, nothing is judged. Returns what no chapter recorded, though it has
     a rule.
     """
-    ours, judged = {}, True
+    ours, noise, judged = {}, {}, True
     for chapter in chapters:
         notebook = nbformat.read(chapter, as_version=4)
         judged &= _profile(notebook) in JUDGED
         ours |= claims.recorded(notebook)
+        noise |= claims.noise_shown(notebook)
     ledger = claims.ledger()
     verdicts = {claim.id: _verdict(claim, ours.get(claim.id), judged) for claim in ledger.values()}
-    rows = [_row(claim, verdicts[claim.id], ours.get(claim.id)) for claim in ledger.values()]
+    rows = [_row(claim, verdicts[claim.id], ours.get(claim.id), noise.get(claim.id)) for claim in ledger.values()]
     head = "* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
     options = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 14 14 22 8\n"
     _write(folder / "scorecard.md", f":::{{list-table}}\n{options}\n{head}{''.join(rows)}:::\n")
@@ -82,7 +83,7 @@ def write_notice(chapters: list[Path], folder: Path) -> None:
     _write(folder / "notice.txt", next((text for text in map(notice, profiles) if text), ""))
 
 
-def _row(claim: Claim, verdict: str, ours: Estimate | None) -> str:
+def _row(claim: Claim, verdict: str, ours: Estimate | None, noise: str | None) -> str:
     where = claim.where.replace("*", r"\*")
     shown = f"; here {{numref}}`{claim.figure}`" if claim.figure else ""
     cells = (
@@ -90,7 +91,7 @@ def _row(claim: Claim, verdict: str, ours: Estimate | None) -> str:
         f"{claim.statement}\n\n    {where}{shown}",
         claim.paper,
         claim.southampton,
-        claims.in_words(ours, claim.unit) if ours else claim.reason,
+        claims.in_words(ours, claim.unit) + (f"\n\n    {noise}" if noise else "") if ours else claim.reason,
         f"{{bdg-{BADGES[verdict]}}}`{verdict}`",
     )
     return "* - " + "\n  - ".join(map(str, cells)) + "\n"

@@ -1,6 +1,6 @@
 """Profiles: how large a run is, and whether its numbers are results that may be judged."""
 
-PROFILES = ("book", "smoke", "draft", "paper")
+PROFILES = ("book", "smoke", "paper")
 JUDGED = ("book", "paper")  # sizes on which a verdict may rest
 
 

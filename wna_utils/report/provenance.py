@@ -10,8 +10,16 @@ from typing import Any
 import torch
 
 from wna_utils.report.profiles import JUDGED
+from wna_utils.support import recorded
 from wna_utils.support.devices import has_bf16, resolve_device
 from wna_utils.support.paths import ROOT
+
+WORDS = {  # for one and for several records of a kind
+    "networks": ("network", "networks"),
+    "tallies": ("tally", "tallies"),
+    "courses": ("course of training", "courses of training"),
+    "noise": ("model of noise", "models of noise"),
+}
 
 _started = time.monotonic()
 
@@ -44,13 +52,15 @@ def provenance(parameters: Any) -> None:
 
     minutes, seconds = divmod(round(time.monotonic() - _started), 60)
     values = asdict(parameters)
+    taken = [f"{count} {WORDS[kind][count > 1]}" for kind, count in recorded.taken().items()]
+    records = f" Taken from the records: {', '.join(taken)}." if taken else ""
     profile = values.pop("profile")
     warning = "" if profile in JUDGED else " These are sizes for trying things out, **not results**."
     display(
         Markdown(
             f"*Profile **{profile}**.{warning} Commit {commit()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
             f"in {minutes} min {seconds} s (less what the cache held) on {device_in_words(values['device'])}, "
-            f"{versions()}. "
+            f"{versions()}.{records} "
             f"Parameters: {', '.join(f'`{name}={value!r}`' for name, value in values.items())}.*"
         )
     )

@@ -11,6 +11,8 @@ import yaml
 
 from wna_utils.analysis import courses
 from wna_utils.data import datasets
+from wna_utils.data.datasets import Dataset
+from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.networks import recorded as networks
 from wna_utils.networks import training
 from wna_utils.networks.training import AUTHORS, RECIPES, Recipe
@@ -26,12 +28,16 @@ from wna_utils.support.checks import one_of
 
 @dataclass(frozen=True)
 class Trained:
-    """A network to be recorded; `of` says whose recipe it has: "ours" (`RECIPES`) or "theirs" (`AUTHORS`)."""
+    """A network to be recorded; `of` says whose recipe it has: "ours" (`RECIPES`) or "theirs" (`AUTHORS`).
+
+    With a `backdoor`, such as "X 0 1", it learns the data set in which half of the source class is poisoned.
+    """
 
     model: str
     dataset: str
     seed: int
     of: str = "ours"
+    backdoor: str = ""
 
     @property
     def recipe(self) -> Recipe:
@@ -39,14 +45,20 @@ class Trained:
 
     @property
     def name(self) -> str:
-        return networks.name_of(self.model, self.dataset, self.seed, self.recipe, self.recipe.epochs)
+        dataset = Backdoor.parse(self.backdoor).name_of(self.dataset) if self.backdoor else self.dataset
+        return networks.name_of(self.model, dataset, self.seed, self.recipe, self.recipe.epochs)
+
+    def data(self) -> Dataset:
+        """What the network learns."""
+        dataset = datasets.load(self.dataset)
+        return Backdoor.parse(self.backdoor).poisoned(dataset) if self.backdoor else dataset
 
     @property
     def path(self) -> Path:
         return networks.path_of(self.name)
 
     def make(self, device: str) -> None:
-        dataset = datasets.load(self.dataset)
+        dataset = self.data()
         made, started = _made(device), time.monotonic()
         network = training.trained(self.model, dataset, self.seed, recipe=self.recipe, device=device)
         made["seconds"] = round(time.monotonic() - started)
@@ -107,7 +119,7 @@ class Followed:
 
     @property
     def path(self) -> Path:
-        return courses.path_of(self.network.model, self.network.dataset, self.network.seed, self.network.recipe)
+        return courses.path_of(self.network.name)
 
     @property
     def name(self) -> str:
@@ -115,7 +127,7 @@ class Followed:
 
     def make(self, device: str) -> None:
         made, started = _made(device), time.monotonic()
-        of, dataset = self.network, datasets.load(self.network.dataset)
+        of, dataset = self.network, self.network.data()
         how = (of.model, dataset, of.seed, of.recipe, self.n, self.n_last)
         courses.course(*how, device=device)
         made["seconds"] = round(time.monotonic() - started)
@@ -138,10 +150,11 @@ def _records(
     seeds: int,
     shown: Sequence[dict[str, Any]] = (),
     recipe: str = "ours",
+    backdoor: str = "",
     course: dict[str, int] | None = None,
 ) -> Iterator[Record]:
     for seed in range(seeds):
-        network = Trained(model, dataset, seed, recipe)
+        network = Trained(model, dataset, seed, recipe, backdoor)
         if course:
             yield Followed(network, **course)
             continue

@@ -75,7 +75,7 @@ def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ON
     about = {"fingerprint": dataset.fingerprint, "components": components, "width": width}
     path = recorded_path(dataset.name)
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
-        return recorded_model(dataset.name)
+        return _model(recorded.take(path)[0])
     key = digest(
         dataset.fingerprint, components, tensor_digest(bank), RIDGE, code_digest(wavelet_weights, _fit_channel)
     )
@@ -105,6 +105,10 @@ def record_model(dataset: Dataset, made: dict[str, Any]) -> Path:
 def recorded_model(dataset: str) -> GaborModel:
     """The recorded model of the data set of this name; raises `ValueError` if its file is missing or damaged."""
     tensors, _ = recorded.read(recorded_path(dataset))
+    return _model(tensors)
+
+
+def _model(tensors: dict[str, Tensor]) -> GaborModel:
     return GaborModel(**{name: each.float() for name, each in tensors.items()})
 
 

@@ -6,6 +6,7 @@ Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tall
 import hashlib
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
 SCALE = ".scale"  # ends the name of what a row in 8 bits is multiplied with
 WAYS = ("on", "off")
 
+_taken: set[Path] = set()  # by this process
+
 
 def folder() -> Path:
     """Where the records lie."""
@@ -35,6 +38,17 @@ def used() -> bool:
     way = os.environ.get("WNA_RECORDED") or "on"
     one_of("WNA_RECORDED", way, WAYS)
     return way == "on"
+
+
+def take(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """`read`, for a result that is used as if it had been computed: `taken` tells of it."""
+    _taken.add(path)
+    return read(path)
+
+
+def taken() -> dict[str, int]:
+    """How many records of each kind this process has taken: {"networks": 5, "tallies": 5}."""
+    return dict(Counter(path.parent.name for path in sorted(_taken)))
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
