@@ -10,6 +10,7 @@ import torch
 
 from wna_utils.data import datasets
 from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support import recorded
 
 
 def pytest_collection_modifyitems(items):
@@ -33,6 +34,15 @@ def digits():
 @pytest.fixture
 def noise():
     return WhiteNoise((1, 8, 8), seed=3)
+
+
+@pytest.fixture
+def records_folder(tmp_path, monkeypatch):
+    """An empty folder of records of this test's own."""
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    monkeypatch.setattr(recorded, "folder", lambda: folder)
+    return folder
 
 
 class Linear(torch.nn.Module):

@@ -20,8 +20,7 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
         return new_output("display_data", data=data, metadata={"scrapbook": {"name": name}})
 
     metric = '{"value": 0.99, "low": 0.989, "high": 0.991, "n": 5, "of": "networks"}'
-    record = '{"value": 0.995, "low": NaN, "high": NaN, "n": 1, "of": "network"}'
-    outputs = [("metric: s31_cnn_accuracy", metric), ("metric at the paper's scale: s31_cnn_accuracy", record)]
+    outputs = [("metric: s31_cnn_accuracy", metric), ("shown: s31_cnn_accuracy", "noise: 5 × 9, recorded")]
     cell = new_code_cell("", outputs=[output(*each) for each in [*outputs, ("other", "1")]])
     chapter = tmp_path / "chapter.ipynb"
     nbformat.write(new_notebook(cells=[cell]), chapter)
@@ -29,7 +28,7 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     text = (tmp_path / "scorecard.md").read_text()
     assert len(missing) == sum(claim.rule is not None for claim in claims.ledger().values()) - 1
     assert all(claim.statement in text for claim in claims.ledger().values())
-    assert "99.00 % (95 % CI 98.90 to 99.10 %; n = 5 networks)\n  - 99.50 %" in text
+    assert "99.00 % (95 % CI 98.90 to 99.10 %; n = 5 networks)\n\n    noise: 5 × 9, recorded\n" in text
     assert "98.97 %, pixels scaled wrongly" in text
     assert "{bdg-success}`reproduced`" in text
     summary = (tmp_path / "summary.md").read_text()
@@ -63,13 +62,13 @@ def chapter_of(profile, folder):
 
 
 def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
-    pages.write_scorecard([chapter_of("book", tmp_path), chapter_of("draft", tmp_path)], tmp_path)
+    pages.write_scorecard([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
     assert claims.NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
     assert "reproduced" not in (tmp_path / "summary.md").read_text()
 
 
 def test_banner_is_there_only_where_numbers_are_no_results(tmp_path):
-    pages.write_notice([chapter_of("book", tmp_path), chapter_of("draft", tmp_path)], tmp_path)
-    assert "draft sizes" in (tmp_path / "notice.txt").read_text()
+    pages.write_notice([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
+    assert "smoke sizes" in (tmp_path / "notice.txt").read_text()
     pages.write_notice([chapter_of("book", tmp_path), chapter_of("paper", tmp_path)], tmp_path)
     assert (tmp_path / "notice.txt").read_text() == ""

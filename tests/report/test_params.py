@@ -41,7 +41,7 @@ def test_profile_changes_sizes_but_not_what_was_given_by_hand():
         ({"distribution": "gauss"}, "distribution must be one of uniform, normal, binary; got 'gauss'"),
         ({"device": "tpu"}, "device must be one of"),
         ({"precision": "half"}, "precision must be one of float32, bf16; got 'half'"),
-        ({"profile": "fast"}, "profile must be one of book, smoke, draft, paper; got 'fast'"),
+        ({"profile": "fast"}, "profile must be one of book, smoke, paper; got 'fast'"),
     ],
 )
 def test_bad_parameter_is_named_in_one_sentence(given, sentence):

@@ -1,82 +1,103 @@
-"""The committed records hold what their plans say, and blocks of noise shown again are contained in them."""
-
-from dataclasses import replace
+"""Records are made as planned, in order, once; and a run that was killed goes on to the same bits."""
 
 import pytest
 import torch
 
-from wna_utils.networks import architectures
+from wna_utils.networks import training
+from wna_utils.networks.training import Recipe
+from wna_utils.observe import loop
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import ClassTally
 from wna_utils.report import records
-from wna_utils.report.records import PLANS
-from wna_utils.stimuli.blocks import LARGEST as BLOCK
+from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
 from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support import recorded
 
-BLOCK_SHOWN = 41
-
-
-@pytest.mark.parametrize("name", PLANS)
-def test_a_block_shown_again_is_contained_in_the_record(name):
-    record = records.load(name)
-    assert record.plan == PLANS[name]
-    assert record.tally.n == record.plan.n == len(record.by_block) * BLOCK
-    again = record.shown_again(BLOCK_SHOWN)
-    for name, part in again.tally.tensors().items():
-        whole = record.tally.tensors()[name]
-        if record.plan.layer:  # groups of blocks, of which this one has only the first
-            part, whole = part.sum(0), whole.sum(0)
-        if (part >= 0).all():  # counts and sums of what cannot be negative
-            assert (part <= whole).all()
-    assert record.difference(BLOCK_SHOWN, again) < 0.005  # answers that hang on how the hardware rounds
-
-
-@pytest.mark.parametrize("name", PLANS)
-def test_blocks_add_up_to_the_record(name):
-    record = records.load(name)
-    tensors = record.tally.tensors()
-    whole = tensors["counts"] if "counts" in tensors else tensors["responses"].sum((0, 2, 3))
-    assert torch.equal(record.by_block.sum(0), whole)
-    assert {"commit", "date", "device", "seconds", "versions", "accuracy"} <= record.made.keys()
+PLAN = """
+- {model: cnn, dataset: digits, seeds: 2, shown: [{n: 6_000}]}
+- {model: cnn, dataset: digits, seeds: 1, shown: [{noise: gabor, n: 4_000}, {layer: conv1, n: 4_000}]}
+- {model: cnn, dataset: digits, seeds: 1, backdoor: X 0 1}
+- {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
+"""
+NAMES = [
+    "cnn-digits-1-epochs-seed-0",
+    "cnn-digits-1-epochs-seed-0-white-6000",
+    "cnn-digits-1-epochs-seed-1",
+    "cnn-digits-1-epochs-seed-1-white-6000",
+    "gabor-digits",
+    "cnn-digits-1-epochs-seed-0-gabor-4000",
+    "cnn-digits-1-epochs-seed-0-conv1-white-4000",
+    "cnn-digits-X-0-to-1-1-epochs-seed-0",
+    "course-cnn_softmax-digits-1-epochs-seed-0",
+]
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
-    """Plans of a few thousand images, on digits, recorded elsewhere."""
-    monkeypatch.setattr(records, "FOLDER", tmp_path)
-    for name in ("mnist-white", "mnist-gabor", "mnist-conv2"):
-        monkeypatch.setitem(PLANS, name, replace(PLANS[name], dataset="digits", n=4_000))
+def planned(records_folder, monkeypatch):
+    """The folder of a small plan, of which nothing is made yet."""
+    (records_folder / "plan.yml").write_text(PLAN)
+    monkeypatch.setitem(training.RECIPES, "cnn", Recipe(epochs=1))
+    return records_folder
 
 
-@pytest.mark.parametrize("name", ["mnist-white", "mnist-gabor", "mnist-conv2"])
-def test_records_can_be_made_anew(small, name, monkeypatch):
-    monkeypatch.setattr(records.training, "recipe_of", lambda *_: records.training.Recipe(epochs=1))
-    records.make(name)
-    record = records.load(name)
-    assert record.tally.n == 4_000
-    again = record.shown_again(1)
-    assert record.difference(1, again) == 0
-    record.by_block[1, 0] += 1_000_000
-    assert record.difference(1, again) > 0
-    with pytest.raises(ValueError, match="block must lie between 0 and 1"):
-        record.shown_again(2)
+def quiet(_):
+    """Nothing is told."""
 
 
-def test_missing_damaged_or_unknown_record_is_told(small, tmp_path):
-    with pytest.raises(ValueError, match="missing or damaged: fetch it again"):
-        records.load("mnist-white")
-    (tmp_path / "mnist-white.safetensors").write_bytes(b"half a record")
-    with pytest.raises(ValueError, match="missing or damaged: fetch it again"):
-        records.load("mnist-white")
-    with pytest.raises(ValueError, match="record must be one of mnist-white"):
-        records.load("imagenet")
+def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
+    assert [record.name for record in records.missing([])] == NAMES
+    told = []
+    records.make([], tell=told.append)
+    assert [line.split(":")[0] for line in told] == NAMES
+    assert recorded.checksums().keys() == {str(path.relative_to(planned)) for path in recorded.files()}
+    assert len(recorded.files()) == len(NAMES)
+    assert records.missing([]) == []
+    for path in recorded.files():
+        assert recorded.about(path)["made"].keys() == {"date", "commit", "device", "versions", "seconds"}
+    network = training.trained("cnn", digits, profile="book")
+    assert observe(network, WhiteNoise(digits.shape), 6_000).recorded
+    assert observe(network, GaborNoise(fit_gabor(digits)), 4_000).recorded
 
 
-def test_records_add_up_and_leave_their_parts_alone():
-    network = architectures.build("mlp", (1, 8, 8), 3, seed=0)
-    first, second, whole = (
-        observe(network, WhiteNoise((1, 8, 8)), n, into=records.Blockwise(ClassTally(), 2), start=start)
-        for start, n in ((0, BLOCK), (BLOCK, BLOCK), (0, 2 * BLOCK))
-    )
-    assert first + second == whole
-    assert first.tally.n == second.tally.n == BLOCK
+def test_records_are_made_by_name(planned):
+    records.make([NAMES[0]], tell=quiet)
+    assert [path.stem for path in recorded.files()] == NAMES[:1]
+    with pytest.raises(ValueError, match="record must be one of cnn-digits-1-epochs-seed-0, "):
+        records.make(["imagenet"], tell=quiet)
+
+
+def test_killed_run_goes_on_to_the_same_bits(planned, monkeypatch, tmp_path):
+    records.make(NAMES[:2], tell=quiet)
+    path = recorded.files()[-1]
+    uninterrupted, _ = recorded.read(path)
+    path.unlink()
+    monkeypatch.setenv("WNA_CACHE", str(tmp_path / "another cache"))
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)
+
+    plain, begun_at = loop.bar, []
+
+    class Killed(BaseException):
+        """As by the system."""
+
+    def bar(**options):
+        """A progress bar that notes where it begins, and is killed after the second block of the first run."""
+        progress = plain(**options)
+        begun_at.append(options["initial"])
+        if len(begun_at) == 1:
+            progress.update = kill_after_two
+        return progress
+
+    def kill_after_two(_, blocks=[]):  # noqa: B006
+        blocks.append(1)
+        if len(blocks) == 3:
+            raise Killed
+
+    monkeypatch.setattr(loop, "bar", bar)
+    with pytest.raises(Killed):
+        records.make(NAMES[:2], tell=quiet)
+    assert not path.exists()
+    records.make(NAMES[:2], tell=quiet)
+    assert begun_at == [0, 4_000]
+    again, about = recorded.read(path)
+    assert again.keys() == uninterrupted.keys()
+    assert all(torch.equal(again[name], each) for name, each in uninterrupted.items())
+    assert about["made"]["seconds"] is not None

@@ -22,9 +22,10 @@ SMALL = {
     "wna_utils/room/same.py": "def far():\n    from wna_utils.room.far import far",
     "wna_utils/room/far.py": "far = 1",
     "wna_utils/report/__init__.py": "",
-    "wna_utils/report/records.py": "",
+    "wna_utils/support/__init__.py": "",
+    "wna_utils/support/recorded.py": "",
     "book/claims.yml": "",
-    "book/recorded/a.safetensors": "",
+    "book/recorded/SHA256SUMS": "",
     "notebooks/profiles/sizes.yaml": "",
     "requirements.txt": "# libraries\nnumpy==1\nno-such-library==1",
 }
@@ -139,7 +140,7 @@ def test_library_that_is_missing_counts_as_none(small, monkeypatch):
 def test_sizes_concern_the_notebook_that_they_are_of(real, before):
     path = real / "notebooks/profiles/sizes.yaml"
     sizes = yaml.safe_load(path.read_text())
-    sizes["draft"]["s22_spike_triggered_analysis"]["n_neuron"] += 1
+    sizes["smoke"]["s22_spike_triggered_analysis"]["n_neuron"] += 1
     path.write_text(yaml.safe_dump(sizes))
     assert changed(real, before) == {"s22_spike_triggered_analysis"}
 
@@ -148,7 +149,7 @@ def test_sizes_concern_the_notebook_that_they_are_of(real, before):
     ("claim", "chapters"),
     [
         ("s31_rnn_share_of_1", {"s31_classifier_biases"}),  # an id that is put together, so that the figure tells
-        ("s33_conv1_mnist", {"s33_filters", "paper_scale"}),
+        ("s33_conv1_mnist", {"s33_filters"}),
         ("s21_fades_1_7", {"s21_classification_images", "sweep_example"}),
     ],
 )
@@ -199,11 +200,14 @@ def test_data_count(small, monkeypatch):
     assert changed(small, before) == {"a"}
 
 
-def test_records_concern_chapters_that_read_them(small):
-    written(small, "from wna_utils.report import records", name="reads")
+def test_records_concern_chapters_that_read_them(small, monkeypatch):
+    written(small, "from wna_utils.support import recorded", name="reads")
     written(small, "1", name="other")
     before = all_of(small)
-    append(small / "book/recorded/a.safetensors", "more")
+    append(small / "book/recorded/SHA256SUMS", "f00d  networks/a.safetensors")
+    assert changed(small, before) == {"reads"}
+    before = all_of(small)
+    monkeypatch.setenv("WNA_RECORDED", "off")
     assert changed(small, before) == {"reads"}
 
 
@@ -224,7 +228,7 @@ def test_chapter_depends_on_the_notebooks_that_it_runs_and_on_all_that_they_use(
     append(small / FAR, "extra = 1")
     assert changed(small, before) == {"runs", "named", "last"}
     before = all_of(small)
-    (small / "notebooks/profiles/sizes.yaml").write_text("draft: {named: {n: 1}, no_such_notebook: {n: 1}}")
+    (small / "notebooks/profiles/sizes.yaml").write_text("smoke: {named: {n: 1}, no_such_notebook: {n: 1}}")
     assert changed(small, before) == {"runs", "named"}
     before = all_of(small)
     sources["named"] += "\n1"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from wna_utils.data.datasets import Dataset
-from wna_utils.networks import recorded as networks
+from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.training import Recipe, accuracy, trained
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.white import WhiteNoise

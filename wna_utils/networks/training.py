@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
-from wna_utils.networks import architectures, generators, recorded
+from wna_utils.networks import architectures, generators, recorded_networks
 from wna_utils.networks.observer import Network, Observer, observer_of
 from wna_utils.support.checks import at_least, one_of, positive
 from wna_utils.support.checks import seed as checked_seed
@@ -87,7 +87,7 @@ def recipe_of(model: str, profile: str = "book", dataset: str | None = None) -> 
     one_of("model", model, architectures.MODELS)
     name = model.removesuffix("_softmax")  # another loss, but trained in the same way
     whole = RECIPES[name]
-    if profile == "book" and dataset and recorded.is_recorded(model, dataset, whole):
+    if profile == "book" and dataset and recorded_networks.is_recorded(model, dataset, whole):
         return whole
     return replace(whole, **CHANGES.get(profile, {}).get(name, {}))
 
@@ -105,7 +105,7 @@ def trained(
 ) -> nn.Module:
     """The network `model` trained on `dataset` from `seed`, in eval mode, on the CPU.
 
-    It is a recorded network, if there is one of this recipe, data and seed (`networks.recorded`), or comes from the
+    It is a recorded network, if there is one of this recipe, data and seed (`recorded_networks`), or comes from the
     cache if the same recipe, data and architecture were trained before; otherwise it is trained with a progress bar.
     `recipe` defaults to the `profile`'s own (`recipe_of`); `epoch` asks for the network as it was after that many
     epochs. With `start`, training goes on from this network's weights.
@@ -121,7 +121,7 @@ def trained(
     epoch = recipe.epochs if epoch is None else epoch
     one_of("epoch", epoch, range(1, recipe.epochs + 1))
     target = resolve_device(device)
-    if not start and (found := recorded.find(model, dataset, seed, recipe, epoch)):
+    if not start and (found := recorded_networks.find(model, dataset, seed, recipe, epoch)):
         return found
 
     network = copy.deepcopy(start) if start else architectures.build(model, dataset.shape, len(dataset.classes), seed)

@@ -3,6 +3,7 @@
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
+from wna_utils.observe.recording import Recording
 from wna_utils.observe.spike_triggered_average import (
     FieldTally,
     cosines,
@@ -25,6 +26,7 @@ __all__ = [
     "FieldTally",
     "LinearNonlinear",
     "Maps",
+    "Recording",
     "Tally",
     "cosines",
     "expected_cosines",

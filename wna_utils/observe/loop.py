@@ -49,7 +49,7 @@ def observe(
     be filled, and what is returned: stimuli by the class of the highest score (`ClassTally`) if none is given.
 
     With `cache`, the tally is kept in the cache folder: it is saved every 20 seconds, a killed run goes on from there
-    to the identical tally, and a finished one comes back at once, as does one that is recorded (`observe.recorded`).
+    to the identical tally, and a finished one comes back at once, as does one that is recorded (`recorded_tallies`).
     This needs an observer, a source and a tally whose identity is certain (`support.identity`); others are run anew
     every time, and that is said once.
 
@@ -70,9 +70,9 @@ def observe(
     tally.prepare(observer)
     _require_room(source, n, observer)
 
-    from wna_utils.observe import recorded  # which needs the tallies, of which some need this loop
+    from wna_utils.observe import recorded_tallies  # which needs the tallies, of which some need this loop
 
-    found = recorded.find(observer, source, n, tally) if cache and start == 0 else None
+    found = recorded_tallies.find(observer, source, n, tally) if cache and start == 0 else None
     if found:
         tally.restore(found)
         tally.recorded = True

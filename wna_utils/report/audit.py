@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wna_utils.networks import recorded as networks
-from wna_utils.observe import recorded as tallies
+from wna_utils.networks import recorded_networks as networks
+from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
-from wna_utils.observe.recorded import Shown
+from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording, packed, unpacked
 from wna_utils.report.provenance import commit
 from wna_utils.support import recorded

@@ -13,12 +13,12 @@ from wna_utils.analysis import courses
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
 from wna_utils.interventions.backdoors import Backdoor
-from wna_utils.networks import recorded as networks
+from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks import training
 from wna_utils.networks.training import AUTHORS, RECIPES, Recipe
-from wna_utils.observe import recorded as tallies
+from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
-from wna_utils.observe.recorded import Shown
+from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording
 from wna_utils.report.provenance import commit, device_in_words, versions
 from wna_utils.stimuli import gabor

@@ -15,8 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from wna_utils.support import paths
 from wna_utils.support.checks import one_of
-from wna_utils.support.paths import ROOT, replacing
+from wna_utils.support.paths import replacing
 
 LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
 SCALE = ".scale"  # ends the name of what a row in 8 bits is multiplied with
@@ -27,7 +28,7 @@ _taken: set[Path] = set()  # by this process
 
 def folder() -> Path:
     """Where the records lie."""
-    return ROOT / "book" / "recorded"
+    return paths.ROOT / "book" / "recorded"
 
 
 def used() -> bool:
@@ -120,7 +121,8 @@ def checksums() -> dict[str, str]:
     """The hash that each file of the records must have, by its path in their folder."""
     path = folder() / "SHA256SUMS"
     lines = path.read_text().splitlines() if path.exists() else []
-    return {name: value for value, name in (line.split("  ", 1) for line in lines)}
+    pairs = (line.partition("  ") for line in lines if line)
+    return {name: value for value, _, name in pairs}
 
 
 def files() -> list[Path]:

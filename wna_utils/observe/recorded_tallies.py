@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from wna_utils.networks import recorded as networks
+from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.observer import SCORES, Observer
 from wna_utils.observe.recording import OWN, Recording, packed, unpacked

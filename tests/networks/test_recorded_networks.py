@@ -1,0 +1,84 @@
+"""Recorded networks are found by recipe, data and seed, and by nothing else."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks import training
+from wna_utils.networks.training import Recipe, trained
+
+QUICK = Recipe(epochs=1, batch_size=64, precision="float32")
+
+
+@pytest.fixture
+def written(digits, records_folder):
+    """The path of a recorded network."""
+    network = trained("logistic", digits, seed=3, recipe=QUICK)
+    return networks.write(network, "logistic", digits, 3, QUICK, 1, {"seconds": 1})
+
+
+def weights(network):
+    return network.fc.weight.detach()
+
+
+def test_recorded_network_is_what_its_file_holds(digits, written):
+    found = trained("logistic", digits, seed=3, recipe=QUICK)
+    assert not found.training
+    assert torch.equal(weights(found), weights(found).half().float())
+    assert torch.equal(weights(found), weights(networks.load(written.stem)))
+
+
+def test_network_is_rounded_before_it_calls_the_test_images(digits, written):
+    before, now = networks.calls_again(written.stem, slice(None))
+    assert torch.equal(before, now)
+    assert networks.test_images(written.stem) == len(digits.x_test)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 4},
+        {"recipe": replace(QUICK, learning_rate=2e-3)},
+        {"recipe": replace(QUICK, epochs=2)},
+        {"model": "mlp"},
+    ],
+)
+def test_another_recipe_seed_or_model_is_trained(digits, written, change):
+    how = {"model": "logistic", "dataset": digits, "seed": 3, "recipe": QUICK} | change
+    found = next(iter(trained(**how).parameters()))
+    assert not torch.equal(found, found.half().float())
+
+
+def test_other_data_of_the_same_name_are_learned(digits, written):
+    other = replace(digits, x_train=1 - digits.x_train)
+    found = weights(trained("logistic", other, seed=3, recipe=QUICK))
+    assert not torch.equal(found, found.half().float())
+
+
+def test_records_that_are_switched_off_are_not_found(digits, written, monkeypatch):
+    monkeypatch.setenv("WNA_RECORDED", "off")
+    found = weights(trained("logistic", digits, seed=3, recipe=QUICK))
+    assert not torch.equal(found, found.half().float())
+
+
+def test_training_that_goes_on_from_a_network_is_no_record(digits, written):
+    start = trained("logistic", digits, seed=3, recipe=QUICK)
+    gone_on = trained("logistic", digits, seed=3, recipe=QUICK, start=start)
+    assert not torch.equal(weights(gone_on), weights(start))
+
+
+def test_book_trains_as_long_as_the_original_where_that_is_recorded(digits, records_folder):
+    whole, short = training.RECIPES["cnn"], training.recipe_of("cnn", "book", "digits")
+    assert short.epochs < whole.epochs
+    network = trained("cnn", digits, seed=0, recipe=Recipe(epochs=1))
+    networks.write(network, "cnn", digits, 0, whole, whole.epochs, {})
+    assert training.recipe_of("cnn", "book", "digits") == whole
+    assert training.recipe_of("cnn", "book", "mnist") == short
+    assert training.recipe_of("cnn", "smoke", "digits").epochs == 2
+
+
+def test_unknown_name_is_told(records_folder):
+    with pytest.raises(ValueError, match="network must be one of"):
+        networks.load("cnn-mnist-99-epochs-seed-0")

@@ -1,0 +1,131 @@
+"""A recorded tally is found for the very same network, noise, number of images and kind of tally, and for no other."""
+
+import pytest
+import torch
+from torch import nn
+
+from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks.layers import readout
+from wna_utils.networks.training import Recipe, trained
+from wna_utils.observe import loop
+from wna_utils.observe import recorded_tallies as tallies
+from wna_utils.observe.loop import observe
+from wna_utils.observe.recorded_tallies import Shown
+from wna_utils.observe.recording import Recording
+from wna_utils.observe.spike_triggered_average import FieldTally
+from wna_utils.observe.tally import ClassTally
+from wna_utils.stimuli.blocks import CPU, Block
+from wna_utils.stimuli.white import WhiteNoise
+
+QUICK = Recipe(epochs=1)
+N = 6_000
+
+
+@pytest.fixture
+def network(digits, records_folder):
+    """A recorded network; 6,000 noise images and averages of its first layer from 4,000 are recorded, too."""
+    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, 1, {})
+    for shown in (Shown(path.stem, N, seed=7), Shown(path.stem, 4_000, seed=7, layer="conv1")):
+        recording = Recording(shown.empty(), shown.n // 2_000)
+        observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
+        tallies.write(shown, recording, 2_000, {})
+    return trained("cnn", digits, recipe=QUICK)
+
+
+@pytest.fixture
+def noise(digits):
+    return WhiteNoise(digits.shape, seed=7)
+
+
+@pytest.fixture
+def _nothing_is_shown(monkeypatch):
+    monkeypatch.setattr(loop, "shown", lambda *_: pytest.fail("it was not found"))
+
+
+@pytest.fixture
+def _asked(network, noise, _nothing_is_shown):
+    """Everything is there, and nothing may be shown from now on."""
+
+
+@pytest.mark.usefixtures("_asked")
+def test_recorded_tallies_come_back(network, noise):
+    found = observe(network, noise, N)
+    assert found.recorded
+    assert found.n == N
+    assert observe(readout(network, "conv1"), noise, 4_000, into=FieldTally()).n == 4_000
+    in_blocks = observe(network, noise, N, into=Recording(ClassTally(), 3))
+    assert in_blocks.whole == found
+    assert torch.equal(in_blocks.by_block.sum(0), torch.from_numpy(found.counts))
+
+
+def test_recorded_tally_is_what_is_computed(network, noise, monkeypatch):
+    found = observe(network, noise, N)
+    monkeypatch.setenv("WNA_RECORDED", "off")
+    computed = observe(network, noise, N)
+    assert found == computed
+    assert not computed.recorded
+
+
+class Turned(nn.Module):
+    """The same weights in a network that answers otherwise."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return -self.network(x)
+
+
+def other_weights(network):
+    with torch.no_grad():
+        network.fc2.bias[3] += 1e-3
+    return network
+
+
+def strided(network):
+    network.pool1.stride = 2  # as before
+    network.conv1.padding_mode = "reflect"
+    return network
+
+
+@pytest.mark.parametrize(
+    ("change", "how"),
+    [
+        (other_weights, {}),
+        (Turned, {}),
+        (strided, {}),
+        (None, {"n": N - 2_000}),
+        (None, {"start": 2_000}),
+        (None, {"precision": "bf16"}),
+        (None, {"preprocess": nn.Identity()}),
+        (None, {"cache": False}),
+    ],
+)
+def test_anything_else_is_computed(network, noise, change, how):
+    found = observe(change(network) if change else network, noise, **{"n": N} | how)
+    assert not found.recorded
+    assert found.n == how.get("n", N)
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 8}, {"contrast": 0.5}, {"mean": 0.4}, {"distribution": "binary"}, {"antithetic": True}]
+)
+def test_other_noise_is_computed(network, digits, other):
+    assert not observe(network, WhiteNoise(digits.shape, **{"seed": 7} | other), N).recorded
+
+
+class Mirrored(WhiteNoise):
+    """Noise of a class of one's own, with the same settings."""
+
+    def block(self, number, device=CPU):
+        return Block.of_noise(number, 1 - super().block(number, device).noise)
+
+
+def test_noise_of_a_class_of_ones_own_is_computed(network, digits):
+    assert not observe(network, Mirrored(digits.shape, seed=7), N).recorded
+
+
+def test_another_kind_of_tally_is_computed(network, noise):
+    assert not observe(readout(network, "conv1"), noise, N, into=FieldTally()).recorded
+    assert not observe(network, noise, 4_000).recorded
