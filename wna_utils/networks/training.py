@@ -125,10 +125,7 @@ def trained(
         return found
 
     network = copy.deepcopy(start) if start else architectures.build(model, dataset.shape, len(dataset.classes), seed)
-    code = code_digest(architectures.MODELS[model], architectures.build, fit, _loss, augmented, *_own_classes(network))
-    before = [_identity(start)] if start else []
-    key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
-    folder = cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
+    folder = _folder(network, model, dataset, seed, recipe, start)
     path = folder / f"epoch{epoch:02}.safetensors"
     if not _load(network, path):
         require_writable(path)
@@ -138,6 +135,22 @@ def trained(
                 temporary.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
         _load(network, path)
     return network.eval()
+
+
+def is_cached(model: str, dataset: Dataset, seed: int, recipe: Recipe) -> bool:
+    """Whether the cache holds the network of this recipe, data and seed, trained to the end."""
+    network = architectures.build(model, dataset.shape, len(dataset.classes), seed)
+    return (_folder(network, model, dataset, seed, recipe) / f"epoch{recipe.epochs:02}.safetensors").exists()
+
+
+def _folder(
+    network: nn.Module, model: str, dataset: Dataset, seed: int, recipe: Recipe, start: nn.Module | None = None
+) -> Path:
+    """Where the cache keeps this network as it was after each epoch."""
+    code = code_digest(architectures.MODELS[model], architectures.build, fit, _loss, augmented, *_own_classes(network))
+    before = [_identity(start)] if start else []
+    key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
+    return cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")
 
 
 def _identity(network: nn.Module) -> str:

@@ -1,7 +1,8 @@
-"""From notebooks to a book: parameters, claims, figures, chapters, pages, records, sweeps, and their checks."""
+"""From notebooks to a book: parameters, claims, figures, chapters, pages, records and their audit, sweeps."""
 
 from wna_utils.report.claims import ledger, record, say
 from wna_utils.report.params import parameters
 from wna_utils.report.provenance import provenance
+from wna_utils.report.published import published
 
-__all__ = ["ledger", "parameters", "provenance", "record", "say"]
+__all__ = ["ledger", "parameters", "provenance", "published", "record", "say"]

@@ -146,7 +146,7 @@ def _made(path: Path, difference: str) -> dict[str, str]:
         | accuracy
         | found
         | {
-            "made in": f"{made['seconds'] / 60:.1f} min",
+            "made in": "–" if made["seconds"] is None else f"{made['seconds'] / 60:.1f} min",
             "on": made["date"],
             "commit": made["commit"],
             "device": made["device"],

@@ -60,8 +60,9 @@ class Trained:
     def make(self, device: str) -> None:
         dataset = self.data()
         made, started = _made(device), time.monotonic()
+        cached = training.is_cached(self.model, dataset, self.seed, self.recipe)
         network = training.trained(self.model, dataset, self.seed, recipe=self.recipe, device=device)
-        made["seconds"] = round(time.monotonic() - started)
+        made["seconds"] = None if cached else round(time.monotonic() - started)
         networks.write(network, self.model, dataset, self.seed, self.recipe, self.recipe.epochs, made, device=device)
 
 

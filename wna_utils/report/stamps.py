@@ -26,7 +26,7 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     """Hash of all that an executed notebook depends on.
 
     That is its source, parameters, sizes, the claims that it records, the code that it uses of the package, data,
-    records, versions of libraries, and as much of each notebook that it names to run it.
+    records, published numbers, versions of libraries, and as much of each notebook that it names to run it.
     """
     cells = _cells(notebook)
     profiles = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
@@ -35,6 +35,8 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), modules, _versions()]
     if recorded.__name__ in modules:
         parts += [recorded.used(), recorded.checksums()]
+    if f"{PACKAGE}.report.published" in modules:
+        parts.append((paths.ROOT / "book" / "published.yml").read_text())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
