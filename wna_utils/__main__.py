@@ -57,11 +57,11 @@ def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, sched
     _stop_at([f"failed: {row.error}" for row in failed.itertuples()])
 
 
-def make_records(names: list[str], device: str) -> None:
+def make_records(names: list[str], device: str, jobs: int, scheduler: str | None) -> None:
     """Make the records that are planned and missing (hours); a run that is cut off goes on where it was."""
     from wna_utils.report import records
 
-    records.make(names, device)
+    records.make(names, device, jobs, scheduler)
 
 
 def audit_records(blocks: int, device: str) -> None:
@@ -107,6 +107,10 @@ def main() -> None:
     record = commands.add_parser("record", help=make_records.__doc__)
     record.add_argument("names", nargs="*", help="records (all)")
     record.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
+    record.add_argument("--jobs", type=int, default=1, help="networks at a time, one core each (all cores for one)")
+    record.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a running Dask cluster that shares this folder's files"
+    )
     audit = commands.add_parser("audit", help=audit_records.__doc__)
     audit.add_argument("--blocks", type=int, default=1, help="of each tally to be shown again (%(default)s)")
     audit.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
@@ -125,7 +129,7 @@ def main() -> None:
             case "sweep":
                 sweep_notebook(options.notebook, options.options, options.jobs, options.folder, options.scheduler)
             case "record":
-                make_records(options.names, options.device)
+                make_records(options.names, options.device, options.jobs, options.scheduler)
             case "audit":
                 audit_records(options.blocks, options.device)
             case "bench":

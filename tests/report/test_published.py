@@ -26,9 +26,7 @@ def test_unknown_key_is_told():
 
 
 def test_what_notebooks_ask_for_is_there():
-    asked = {
-        key for path in chapters.notebooks() for key in re.findall(r'published\(\\"(\w+)\\"\)', path.read_text())
-    }
+    asked = {key for path in chapters.notebooks() for key in re.findall(r'published\(\\"(\w+)\\"\)', path.read_text())}
     assert "table_1" in asked
     for key in asked:
         assert published(key)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from dask.distributed import LocalCluster
 
 from wna_utils.networks import training
 from wna_utils.networks.training import Recipe
@@ -56,6 +57,24 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     network = training.trained("cnn", digits, profile="book")
     assert observe(network, WhiteNoise(digits.shape), 6_000).recorded
     assert observe(network, GaborNoise(fit_gabor(digits)), 4_000).recorded
+
+
+def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):
+    records.make(NAMES[:6], tell=quiet)
+    one_by_one = {path: recorded.read(path)[0] for path in recorded.files()}
+    for path in one_by_one:
+        path.unlink()
+    monkeypatch.setenv("WNA_CACHE", str(tmp_path / "another cache"))
+    told = []
+    # In this process, where the small plan is; one worker, since torch's generator belongs to the process.
+    here = {"processes": False, "threads_per_worker": 1, "protocol": "tcp", "dashboard_address": ":0"}
+    with LocalCluster(1, **here) as workers:
+        records.make(NAMES[:6], scheduler=workers.scheduler_address, tell=told.append)
+    assert sorted(line.split(":")[0] for line in told) == sorted(NAMES[:6])
+    assert recorded.files() == list(one_by_one)
+    for path, before in one_by_one.items():
+        again, _ = recorded.read(path)
+        assert all(torch.equal(again[name], each) for name, each in before.items())
 
 
 def test_records_are_made_by_name(planned):
