@@ -7,9 +7,12 @@ from dask.distributed import LocalCluster
 from wna_utils.networks import training
 from wna_utils.networks.training import Recipe
 from wna_utils.observe import loop
+from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.report import records
+from wna_utils.report.audit import audit
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
+from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
 
@@ -17,6 +20,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 2, shown: [{n: 6_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{noise: gabor, n: 4_000}, {layer: conv1, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, backdoor: X 0 1}
+- {model: cnn, dataset: digits, seeds: 1, classes: 1 7, shown: [{noise: trials, how: {gamma: 0.3}, n: 4_000}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
 """
 NAMES = [
@@ -28,6 +32,8 @@ NAMES = [
     "cnn-digits-1-epochs-seed-0-gabor-4000",
     "cnn-digits-1-epochs-seed-0-conv1-white-4000",
     "cnn-digits-X-0-to-1-1-epochs-seed-0",
+    "cnn-digits-1-or-7-1-epochs-seed-0",
+    "cnn-digits-1-or-7-1-epochs-seed-0-trials-gamma-0.3-4000",
     "course-cnn_softmax-digits-1-epochs-seed-0",
 ]
 
@@ -57,6 +63,10 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     network = training.trained("cnn", digits, profile="book")
     assert observe(network, WhiteNoise(digits.shape), 6_000).recorded
     assert observe(network, GaborNoise(fit_gabor(digits)), 4_000).recorded
+    pair = digits.only("1", "7")
+    trials = SignalPlusNoise(pair.x_test, pair.y_test, WhiteNoise(digits.shape), 0.3)
+    assert observe(training.trained("cnn", pair, profile="book"), trials, 4_000, into=CellTally(2)).recorded
+    assert all(finding.difference == 0 and not finding.problem for finding in audit())
 
 
 def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):

@@ -89,6 +89,7 @@ def write(
         "fingerprint": dataset.fingerprint,
         "shape": dataset.shape,
         "classes": len(dataset.classes),
+        "only": [] if dataset.classes == datasets.CLASSES[dataset.name.split()[0]] else dataset.classes,
         "seed": seed,
         "recipe": asdict(recipe),
         "epoch": epoch,
@@ -102,6 +103,13 @@ def write(
     return path
 
 
+def dataset_of(name: str) -> Dataset:
+    """The data set whose test images a recorded network calls; of one with a patch, the clean one."""
+    about = recorded.about(path_of(name))
+    dataset = datasets.load(about["dataset"].split()[0])
+    return dataset.only(*about["only"]) if about.get("only") else dataset
+
+
 def test_images(name: str) -> int:
     """Number of test images that the network called when it was recorded."""
     tensors, _ = recorded.read(path_of(name))
@@ -110,7 +118,7 @@ def test_images(name: str) -> int:
 
 def calls_again(name: str, images: slice, device: str = "auto") -> tuple[Tensor, Tensor]:
     """What the network called some of the test images when it was recorded, and what it calls them now."""
-    tensors, about = recorded.read(path_of(name))
-    dataset = datasets.load(about["dataset"].split()[0])  # one with a patch has the test images of the clean one
+    tensors, _ = recorded.read(path_of(name))
+    dataset = dataset_of(name)
     now = Observer(load(name), dataset.shape, device=device).predict(dataset.x_test[images])
     return tensors[CALLS][images].long(), now

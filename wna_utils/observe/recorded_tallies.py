@@ -9,23 +9,26 @@ from torch import Tensor, nn
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.observer import SCORES, Observer
-from wna_utils.observe.recording import OWN, Recording, packed, unpacked
+from wna_utils.observe.cells import CellTally
+from wna_utils.observe.recording import OWN, Kind, Recording, packed, unpacked
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally, Tally
 from wna_utils.stimuli.blocks import Source
 from wna_utils.stimuli.gabor import GaborNoise, recorded_model
+from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
 from wna_utils.support.identity import Uncertain, identity
 
-SOURCES = {"white": WhiteNoise, "gabor": GaborNoise}
+SOURCES = {"white": WhiteNoise, "gabor": GaborNoise, "trials": SignalPlusNoise}
 
 
 @dataclass(frozen=True)
 class Shown:
     """What a record is the tally of: n images of a noise from a seed, shown to a recorded network.
 
-    `layer` names the layer whose units' averages are tallied; none: images by class. `how` are options of the noise.
+    "trials" are the test images of a network's classes in white noise, by stimulus and response. `layer` names the
+    layer whose units' averages are tallied; none: images by class. `how` are options of the noise, the γ of trials.
     """
 
     network: str
@@ -39,7 +42,8 @@ class Shown:
     @property
     def name(self) -> str:
         """Name of the record, such as "cnn-mnist-15-epochs-seed-0-white-10000000"."""
-        parts = (self.network, self.layer, self.noise, *map(str, self.how.values()), str(self.n))
+        how = [f"{name}-{value}" for name, value in self.how.items()]
+        parts = (self.network, self.layer, self.noise, *how, str(self.n))
         return "-".join(filter(None, parts))
 
     @property
@@ -50,18 +54,24 @@ class Shown:
     def source(self) -> Source:
         """The noise."""
         about = recorded.about(networks.path_of(self.network))
+        if self.noise == "gabor":
+            return GaborNoise(recorded_model(about["dataset"]), self.seed, **self.how)
         if self.noise == "white":
             return WhiteNoise(tuple(about["shape"]), seed=self.seed, **self.how)
-        return GaborNoise(recorded_model(about["dataset"]), self.seed, **self.how)
+        dataset = networks.dataset_of(self.network)
+        noise = WhiteNoise(dataset.shape, seed=self.seed)
+        return SignalPlusNoise(dataset.x_test, dataset.y_test, noise, **self.how)
 
     def units(self) -> nn.Module:
         """What is shown the noise: the network, or the units of the layer."""
         network = networks.load(self.network)
         return readout(network, self.layer) if self.layer else network
 
-    def empty(self) -> ClassTally | FieldTally:
+    def empty(self) -> Kind:
         """An empty tally of the kind that is recorded."""
-        return FieldTally() if self.layer else ClassTally()
+        if self.layer:
+            return FieldTally()
+        return CellTally(2) if self.noise == "trials" else ClassTally()
 
 
 def everything() -> list[Shown]:
@@ -85,9 +95,10 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     kind = type(tally.parts[0] if isinstance(tally, Recording) else tally)
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
+    seed = getattr(getattr(source, "noise", source), "seed", None)
     for shown in everything():
         alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
-        if alike == (n, observer.precision, type(source), getattr(source, "seed", None), kind):
+        if alike == (n, observer.precision, type(source), seed, kind):
             try:
                 if _is_source(shown, source) and _is_observer(shown, observer):
                     tensors, about = recorded.take(shown.path)

@@ -7,11 +7,15 @@ import torch
 from torch import Tensor
 
 from wna_utils.networks.observer import Answers, Observer
+from wna_utils.observe.cells import CellTally
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import UNIT, ClassTally, Tally
 from wna_utils.stimuli.blocks import Block
 
 OWN = ("by_block", "brightness")
+COUNTS = {"counts", "noise counts"}  # what images are counted in, by kind of tally
+
+Kind = ClassTally | CellTally | FieldTally
 
 
 class Recording(Tally):
@@ -21,7 +25,7 @@ class Recording(Tally):
     class, or sums of responses by unit; `brightness` (blocks,) int64 sums of pixels; sums of fractions in 2⁻²⁴.
     """
 
-    def __init__(self, tally: ClassTally | FieldTally, blocks: int, first: int = 0):
+    def __init__(self, tally: Kind, blocks: int, first: int = 0):
         super().__init__()
         self.parts = [copy.copy(tally) for _ in range(1 if isinstance(tally, FieldTally) else 2)]
         self.blocks, self.first = blocks, first
@@ -51,7 +55,7 @@ class Recording(Tally):
         return self._sums["brightness"]
 
     @property
-    def whole(self) -> ClassTally | FieldTally:
+    def whole(self) -> Kind:
         """The tally of all blocks."""
         first, *others = self.parts
         return sum(others, start=first)
@@ -91,17 +95,22 @@ class Recording(Tally):
             part.restore({name.removeprefix(own): sums for name, sums in tensors.items() if name.startswith(own)})
 
 
-def _by_response(tally: ClassTally | FieldTally) -> Tensor:
-    """Images by class, or sums of responses by unit, so far."""
-    tensors = tally.tensors()
-    return tensors["counts"] if "counts" in tensors else tensors["responses"].sum((0, 2, 3))
+def _by_response(tally: Kind) -> Tensor:
+    """Images by class or cell, or sums of responses by unit, so far."""
+    return by_response(tally.tensors())
+
+
+def by_response(tensors: dict[str, Tensor]) -> Tensor:
+    """Images by class or cell, or sums of responses by unit, of the integers of a tally."""
+    counts = COUNTS & tensors.keys()
+    return tensors[counts.pop()] if counts else tensors["responses"].sum((0, 2, 3))
 
 
 def packed(recording: Recording, block_size: int) -> dict[str, Tensor]:
     """The tensors of a recording as they are kept: what the blocks added in 16 bits, their mean pixels in 32."""
     tensors = recording.tensors()
     added, brightness = tensors.pop("by_block"), tensors.pop("brightness")
-    counted = isinstance(recording.parts[0], ClassTally)
+    counted = not isinstance(recording.parts[0], FieldTally)
     added = added.to(torch.int16) if counted else (added / UNIT / block_size).half()  # mean responses
     return tensors | {"added": added, "mean stimulus": (brightness / UNIT / block_size).float()}
 

@@ -12,7 +12,7 @@ from wna_utils.networks import recorded_networks as networks
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.observe.recording import Recording, packed, unpacked
+from wna_utils.observe.recording import Recording, by_response, packed, unpacked
 from wna_utils.report.provenance import commit
 from wna_utils.support import recorded
 from wna_utils.support.checks import whole
@@ -126,9 +126,10 @@ def _inconsistent(shown: Shown, tensors: dict[str, Tensor], size: int) -> str:
         if ((added - responses).abs() > ROUNDED * responses.abs().max()).any():
             return "does not add up: its blocks' responses are not those of the whole"
         return ""
-    if not torch.equal(by_block["by_block"].sum(0), total["counts"]) or int(total["counts"].sum()) != shown.n:
+    counts, sums = by_response(total), total["sums" if "sums" in total else "stimuli sums"]
+    if not torch.equal(by_block["by_block"].sum(0), counts) or int(counts.sum()) != shown.n:
         return "does not add up: its blocks' images are not those of the whole"
-    pixels = float(total["sums"].double().sum())
+    pixels = float(sums.double().sum())
     if abs(float(by_block["brightness"].double().sum()) / pixels - 1) > PIXEL:
         return "does not add up: its blocks' pixels are not those of the whole"
     return ""

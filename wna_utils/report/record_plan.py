@@ -31,7 +31,8 @@ from wna_utils.support import recorded
 class Trained:
     """A network to be recorded; `of` says whose recipe it has: "ours" (`RECIPES`) or "theirs" (`AUTHORS`).
 
-    With a `backdoor`, such as "X 0 1", it learns the data set in which half of the source class is poisoned.
+    With a `backdoor`, such as "X 0 1", it learns the data set in which half of the source class is poisoned; with
+    `classes`, such as "1 7", these alone.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Trained:
     seed: int
     of: str = "ours"
     backdoor: str = ""
+    classes: str = ""
 
     @property
     def recipe(self) -> Recipe:
@@ -46,12 +48,18 @@ class Trained:
 
     @property
     def name(self) -> str:
-        dataset = Backdoor.parse(self.backdoor).name_of(self.dataset) if self.backdoor else self.dataset
+        dataset = self.dataset
+        if self.classes:
+            dataset = f"{dataset} {' or '.join(self.classes.split())}"
+        if self.backdoor:
+            dataset = Backdoor.parse(self.backdoor).name_of(dataset)
         return networks.name_of(self.model, dataset, self.seed, self.recipe, self.recipe.epochs)
 
     def data(self) -> Dataset:
         """What the network learns."""
         dataset = datasets.load(self.dataset)
+        if self.classes:
+            dataset = dataset.only(*self.classes.split())
         return Backdoor.parse(self.backdoor).poisoned(dataset) if self.backdoor else dataset
 
     @property
@@ -61,7 +69,7 @@ class Trained:
     @property
     def operations(self) -> float:
         """Floating-point operations that it takes: those of three answers to each image in each epoch."""
-        images = len(datasets.load(self.dataset).x_train)
+        images = len(self.data().x_train)
         return 3 * self.recipe.epochs * images * per_image(self.model, self.dataset)
 
     def make(self, device: str) -> None:
@@ -184,10 +192,11 @@ def _records(
     shown: Sequence[dict[str, Any]] = (),
     recipe: str = "ours",
     backdoor: str = "",
+    classes: str = "",
     course: dict[str, int] | None = None,
 ) -> Iterator[Record]:
     for seed in range(seeds):
-        network = Trained(model, dataset, seed, recipe, backdoor)
+        network = Trained(model, dataset, seed, recipe, backdoor, classes)
         if course:
             yield Followed(network, **course)
             continue
