@@ -61,7 +61,7 @@ def original(tmp_path_factory):
     shutil.copytree(paths.ROOT / "wna_utils", folder / "wna_utils", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(paths.NOTEBOOKS, folder / "notebooks")
     (folder / "book").mkdir()
-    for name in ("book/claims.yml", "requirements.txt"):
+    for name in ("book/claims.yml", "book/published.yml", "requirements.txt"):
         shutil.copy(paths.ROOT / name, folder / name)
     return folder
 
@@ -160,6 +160,13 @@ def test_claim_concerns_the_chapters_that_have_its_figure_or_its_id(real, before
     rule["partly"] = [-9, 9]
     path.write_text(yaml.safe_dump(claims))
     assert changed(real, before) == chapters
+
+
+def test_published_numbers_concern_the_chapters_that_show_them(real, before):
+    append(real / "book/published.yml", "table_2: [1]")
+    assert changed(real, before) == {
+        "s31_classifier_biases", "s31_sample_complexity", "s32_adversarial_attack", "southampton",
+    }  # fmt: skip
 
 
 def test_all_claims_concern_a_chapter_that_reads_the_ledger(small):
