@@ -28,7 +28,7 @@ NAMES = [
     "cnn-digits-1-epochs-seed-0-white-6000",
     "cnn-digits-1-epochs-seed-1",
     "cnn-digits-1-epochs-seed-1-white-6000",
-    "gabor-digits",
+    "gabor-digits-paper",
     "cnn-digits-1-epochs-seed-0-gabor-4000",
     "cnn-digits-1-epochs-seed-0-conv1-white-4000",
     "cnn-digits-X-0-to-1-1-epochs-seed-0",

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from wna_utils.stimuli import wavelets
 from wna_utils.stimuli.blocks import LARGEST as BLOCK
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, wavelet_weights
 from wna_utils.stimuli.philox import uniform
-from wna_utils.stimuli.wavelets import gabor_bank
+from wna_utils.stimuli.wavelets import authors_bank, gabor_bank
 from wna_utils.support.identity import identity
 from wna_utils.support.paths import cache_dir
 
@@ -36,6 +38,37 @@ def test_bank_has_the_papers_number_of_wavelets(side, wavelets):
     assert bank.shape == (wavelets, side, side)
     assert len(np.unique(bank.round(6), axis=0)) == wavelets
     assert abs(bank).max() <= 1
+
+
+@pytest.mark.parametrize("side", [28, 32])
+def test_authors_wavelets_fill_their_cells_and_nothing_else(side):
+    bank = authors_bank(side)
+    assert bank.shape == gabor_bank(side).shape
+    start = 0
+    for cell, cycles in zip(wavelets.CELLS[side], wavelets.CYCLES[side], strict=True):
+        part = bank[start : start + cycles**2 * 8].reshape(cycles, cycles, 8, side, side)
+        start += cycles**2 * 8
+        for row, column in itertools.product(range(cycles), repeat=2):
+            inside = np.zeros((side, side), bool)
+            inside[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = True
+            assert not part[row, column][:, ~inside].any()
+        assert (part[0, 0].max((1, 2)) == 1).all()
+        assert (part[0, 0, :, :cell, :cell].min((1, 2)) == 0).all()
+
+
+def test_authors_wavelets_are_what_opencv_makes():
+    """The formula of cv2.getGaborKernel, written out for one wavelet of each cell's size."""
+    bank, start = authors_bank(28), 0
+    for cell, cycles in zip(wavelets.CELLS[28], wavelets.CYCLES[28], strict=True):
+        half, sigma, wavelength, theta, psi = cell // 2, cell / 7, cell / 2, np.pi / 4, np.pi / 2
+        kernel = np.empty((cell, cell))
+        for y, x in itertools.product(range(-half, half + 1), repeat=2):
+            xr, yr = x * np.cos(theta) + y * np.sin(theta), -x * np.sin(theta) + y * np.cos(theta)
+            envelope = np.exp(-0.5 * xr**2 / sigma**2 - 0.5 * yr**2 / (sigma / 0.5) ** 2)
+            kernel[half - y, half - x] = envelope * np.cos(2 * np.pi * xr / wavelength + psi)
+        kernel = (kernel - kernel.min()) / np.ptp(kernel)
+        np.testing.assert_allclose(bank[start + 3, :cell, :cell], kernel, atol=1e-12)  # 45 degrees, 90 degrees
+        start += cycles**2 * 8
 
 
 @pytest.mark.parametrize("side", [28, 32])
@@ -125,7 +158,7 @@ def test_stretched_noise_fills_each_channel():
 
 
 def test_identity_tells_every_setting_apart(digits):
-    model, other, narrow = fit_gabor(digits, 20), fit_gabor(digits, 21), fit_gabor(digits, 20, width=0.3)
+    model, other, narrow = fit_gabor(digits, 20), fit_gabor(digits, 21), fit_gabor(digits, 20, bank_of="code")
     sources = [
         GaborNoise(model),
         GaborNoise(other),
@@ -149,6 +182,8 @@ def test_a_damaged_model_is_fitted_again(digits):
     [
         (lambda _: gabor_bank(20), "the side of the images must be one of 28, 32; got 20"),
         (lambda _: gabor_bank(28, width=0), "width must be greater than 0; got 0"),
+        (lambda _: authors_bank(20), "the side of the images must be one of 28, 32; got 20"),
+        (lambda digits: fit_gabor(digits, bank_of="text"), "bank_of must be one of paper, code; got 'text'"),
         (lambda digits: fit_gabor(digits, components=0), "components must lie between 1 and 960; got 0"),
         (lambda digits: fit_gabor(digits, components=961), "components must lie between 1 and 960; got 961"),
         (lambda digits: GaborNoise(fit_gabor(digits, 2), seed=-1), "seed must be 0 or more; got -1"),

@@ -28,7 +28,8 @@ class Shown:
     """What a record is the tally of: n images of a noise from a seed, shown to a recorded network.
 
     "trials" are the test images of a network's classes in white noise, by stimulus and response. `layer` names the
-    layer whose units' averages are tallied; none: images by class. `how` are options of the noise, the γ of trials.
+    layer whose units' averages are tallied; none: images by class. `how` are options of the noise, the γ of trials, or
+    whose wavelets Gabor noise is mixed from.
     """
 
     network: str
@@ -55,7 +56,8 @@ class Shown:
         """The noise."""
         about = recorded.about(networks.path_of(self.network))
         if self.noise == "gabor":
-            return GaborNoise(recorded_model(about["dataset"]), self.seed, **self.how)
+            how = {"bank_of": "paper"} | self.how
+            return GaborNoise(recorded_model(about["dataset"], how.pop("bank_of")), self.seed, **how)
         if self.noise == "white":
             return WhiteNoise(tuple(about["shape"]), seed=self.seed, **self.how)
         dataset = networks.dataset_of(self.network)

@@ -86,10 +86,11 @@ class Fitted:
     """A model of Gabor noise to be recorded."""
 
     dataset: str
+    bank_of: str
 
     @property
     def path(self) -> Path:
-        return gabor.recorded_path(self.dataset)
+        return gabor.recorded_path(self.dataset, self.bank_of)
 
     @property
     def name(self) -> str:
@@ -102,7 +103,10 @@ class Fitted:
 
     def make(self, device: str) -> None:
         made, started = _made(device), time.monotonic()
-        gabor.record_model(datasets.load(self.dataset), made | {"seconds": round(time.monotonic() - started)})
+        dataset = datasets.load(self.dataset)
+        gabor.fit_gabor(dataset, bank_of=self.bank_of)
+        made["seconds"] = round(time.monotonic() - started)
+        gabor.record_model(dataset, self.bank_of, made)
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ def _records(
         yield network
         for noise in shown:
             if noise.get("noise") == "gabor":
-                yield Fitted(dataset)
+                yield Fitted(dataset, noise.get("how", {}).get("bank_of", "paper"))
             yield Tallied(network, Shown(network.name, seed=seed, **noise))
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli.blocks import CPU, Block, Source
 from wna_utils.stimuli.philox import uniform
-from wna_utils.stimuli.wavelets import ONE_OCTAVE, gabor_bank
+from wna_utils.stimuli.wavelets import authors_bank, gabor_bank
 from wna_utils.support import recorded
-from wna_utils.support.checks import between
+from wna_utils.support.checks import between, one_of
 from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir, replacing
@@ -23,14 +23,18 @@ from wna_utils.support.progress import bar
 
 COMPONENTS = {28: 250, 32: 600}  # principal components, for each channel
 RIDGE = 0.1
+BANKS = {"paper": gabor_bank, "code": authors_bank}
 
 
-def wavelet_weights(images: Tensor, bank: Tensor) -> np.ndarray:
-    """Weights (n, m) with which the wavelets (m, h, w) add up to grey images (n, h, w), by ridge regression."""
+def wavelet_weights(images: Tensor, bank: Tensor, intercept: bool = False) -> np.ndarray:
+    """Weights (n, m) with which the wavelets (m, h, w) add up to grey images (n, h, w), by ridge regression.
+
+    With an `intercept` they do so but for a constant, which the authors' code fits and then forgets.
+    """
     from sklearn.linear_model import Ridge
 
     pixels = images.flatten(1).numpy().T  # each image a target, each wavelet a regressor
-    return Ridge(RIDGE, fit_intercept=False).fit(bank.flatten(1).numpy().T, pixels).coef_
+    return Ridge(RIDGE, fit_intercept=intercept).fit(bank.flatten(1).numpy().T, pixels).coef_
 
 
 @dataclass(frozen=True)
@@ -61,24 +65,25 @@ class GaborModel:
         return torch.stack(by_wavelets, 1).view(images.shape), torch.stack(by_components, 1).view(images.shape)
 
 
-def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ONE_OCTAVE) -> GaborModel:
+def fit_gabor(dataset: Dataset, components: int | None = None, *, bank_of: str = "paper") -> GaborModel:
     """The `GaborModel` of a data set's training images: the recorded one, or that of the cache if it was fitted before.
 
-    `components` defaults to the paper's 250 (28×28) or 600 (32×32). Raises `ValueError` for images of another size, or
-    a number of components that there cannot be.
+    `components` defaults to the paper's 250 (28×28) or 600 (32×32). `bank_of` "code" puts the wavelets of the authors'
+    code on the images, as that does, instead of those that the "paper" describes. Raises `ValueError` for images of
+    another size, another bank, or a number of components that there cannot be.
     """
-    side = dataset.shape[-1]
-    bank = torch.from_numpy(gabor_bank(side, width)).float()
+    one_of("bank_of", bank_of, BANKS)
+    side, intercept = dataset.shape[-1], bank_of == "code"
+    bank = torch.from_numpy(BANKS[bank_of](side)).float()
     most = min(len(bank), len(dataset.x_train))  # as many components as there can be
     components = min(COMPONENTS[side], most) if components is None else components
     between("components", components, 1, most)
-    about = {"fingerprint": dataset.fingerprint, "components": components, "width": width}
-    path = recorded_path(dataset.name)
+    about = {"fingerprint": dataset.fingerprint, "components": components, "bank_of": bank_of}
+    path = recorded_path(dataset.name, bank_of)
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
         return _model(recorded.take(path)[0])
-    key = digest(
-        dataset.fingerprint, components, tensor_digest(bank), RIDGE, code_digest(wavelet_weights, _fit_channel)
-    )
+    code = code_digest(wavelet_weights, _fit_channel)
+    key = digest(dataset.fingerprint, components, tensor_digest(bank), intercept, RIDGE, code)
     path = cache_dir() / "generators" / f"gabor-{dataset.name}-{key}.safetensors"
     try:
         return GaborModel(**load_file(path))
@@ -86,25 +91,26 @@ def fit_gabor(dataset: Dataset, components: int | None = None, width: float = ON
         pass
     images = dataset.x_train.unbind(1)
     with bar(images, desc=f"fitting wavelets to {dataset.name}", unit="channel") as progress:
-        channels = [_fit_channel(channel, bank, components) for channel in progress]
+        channels = [_fit_channel(channel, bank, components, intercept) for channel in progress]
     tensors = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
     with replacing(path) as temporary:
         temporary.write_bytes(save(tensors))
     return GaborModel(**tensors)
 
 
-def record_model(dataset: Dataset, made: dict[str, Any]) -> Path:
-    """Fit the wavelets to a data set anew, round what is large of the model, and write it among the records."""
-    model = fit_gabor(dataset)
+def record_model(dataset: Dataset, bank_of: str, made: dict[str, Any]) -> Path:
+    """Fit the wavelets to a data set, round what is large of the model, and write it among the records."""
+    model = fit_gabor(dataset, bank_of=bank_of)
     tensors = {name: each.half() if each.ndim > 2 else each for name, each in vars(model).items()}
-    about = {"fingerprint": dataset.fingerprint, "components": model.components.shape[1], "width": ONE_OCTAVE}
-    recorded.write(recorded_path(dataset.name), tensors, about | {"made": made})
-    return recorded_path(dataset.name)
+    about = {"fingerprint": dataset.fingerprint, "components": model.components.shape[1], "bank_of": bank_of}
+    path = recorded_path(dataset.name, bank_of)
+    recorded.write(path, tensors, about | {"made": made})
+    return path
 
 
-def recorded_model(dataset: str) -> GaborModel:
+def recorded_model(dataset: str, bank_of: str = "paper") -> GaborModel:
     """The recorded model of the data set of this name; raises `ValueError` if its file is missing or damaged."""
-    tensors, _ = recorded.read(recorded_path(dataset))
+    tensors, _ = recorded.read(recorded_path(dataset, bank_of))
     return _model(tensors)
 
 
@@ -112,14 +118,16 @@ def _model(tensors: dict[str, Tensor]) -> GaborModel:
     return GaborModel(**{name: each.float() for name, each in tensors.items()})
 
 
-def recorded_path(dataset: str) -> Path:
-    return recorded.folder() / "noise" / f"gabor-{dataset}.safetensors".replace(" ", "-")
+def recorded_path(dataset: str, bank_of: str = "paper") -> Path:
+    """Where the model of the data set of this name is recorded."""
+    name = f"gabor-{dataset}-{bank_of}".replace(" ", "-")
+    return recorded.folder() / "noise" / f"{name}.safetensors"
 
 
-def _fit_channel(images: Tensor, bank: Tensor, components: int) -> dict[str, Tensor]:
+def _fit_channel(images: Tensor, bank: Tensor, components: int, intercept: bool) -> dict[str, Tensor]:
     from sklearn.decomposition import PCA
 
-    weights = wavelet_weights(images, bank)
+    weights = wavelet_weights(images, bank, intercept)
     missed = images.flatten(1).numpy() - weights @ bank.flatten(1).numpy()
     lengths = images.flatten(1).norm(dim=1).clamp(min=1e-6).numpy()
     pca = PCA(components, svd_solver="covariance_eigh")
