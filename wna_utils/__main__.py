@@ -71,8 +71,8 @@ def audit_records(blocks: int, device: str) -> None:
     findings = audit.audit(blocks, device)
     _stop_at([finding.problem for finding in findings if finding.problem])
     pages.write_records(findings, paths.GENERATED)
-    largest = max((finding.difference for finding in findings), default=0)
-    print(f"{len(findings)} records audited: answers given again differ in {largest:.2%} at most")
+    largest = max(finding.difference or 0 for finding in findings)
+    print(f"{len(findings)} records audited: what was shown again differs by {largest:.2%} at most")
 
 
 def _stop_at(problems: list[str]) -> None:

@@ -1,5 +1,7 @@
 """Courses of training say what the network after each epoch says, and are found where they are recorded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,10 +27,12 @@ def test_course_is_that_of_the_networks_after_each_epoch(digits):
 
 def test_recorded_course_is_found_for_the_same_numbers_alone(digits, records_folder, monkeypatch):
     computed = courses.course("logistic", digits, 1, RECIPE, 100, 300)
-    courses.record_course("logistic", digits, 1, RECIPE, 100, 300, {})
+    courses.write(computed, "logistic", digits, 1, RECIPE, 100, 300, {})
     monkeypatch.setattr(courses, "trained", lambda *_, **__: pytest.fail("it was not found"))
     found = courses.course("logistic", digits, 1, RECIPE, 100, 300)
     for name, values in vars(computed).items():
         np.testing.assert_array_equal(getattr(found, name), values)
-    with pytest.raises(pytest.fail.Exception):
-        courses.course("logistic", digits, 1, RECIPE, 101, 300)
+    others = replace(digits, y_test=digits.y_test.flip(0))
+    for how in ((digits, 1, RECIPE, 101, 300), (others, 1, RECIPE, 100, 300)):
+        with pytest.raises(pytest.fail.Exception):
+            courses.course("logistic", *how)

@@ -7,7 +7,8 @@ import torch
 
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks import training
-from wna_utils.networks.training import Recipe, trained
+from wna_utils.networks.training import Recipe, accuracy, trained
+from wna_utils.support import recorded
 
 QUICK = Recipe(epochs=1, batch_size=64, precision="float32")
 
@@ -30,10 +31,21 @@ def test_recorded_network_is_what_its_file_holds(digits, written):
     assert torch.equal(weights(found), weights(networks.load(written.stem)))
 
 
-def test_network_is_rounded_before_it_calls_the_test_images(digits, written):
-    before, now = networks.calls_again(written.stem, slice(None))
-    assert torch.equal(before, now)
-    assert networks.test_images(written.stem) == len(digits.x_test)
+def test_network_is_rounded_before_it_answers_the_test_images(digits, written):
+    again = networks.answers_again(written.stem, 0, 1_000)
+    assert again.calls == 0
+    assert again.scores < 1e-3
+    assert again.accuracy == pytest.approx(accuracy(networks.load(written.stem), digits), abs=1e-6)
+
+
+def test_weights_alone_decide_what_tallies_know_of_a_network(digits, written):
+    before = networks.weights_of(written.stem)
+    tensors, about = recorded.read(written)
+    recorded.write(written, tensors, about | {"made": {"date": "another"}})
+    assert networks.weights_of(written.stem) == before
+    tensors["fc.bias"][0] += 1
+    recorded.write(written, tensors, about)
+    assert networks.weights_of(written.stem) != before
 
 
 @pytest.mark.parametrize(

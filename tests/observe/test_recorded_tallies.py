@@ -126,6 +126,28 @@ def test_noise_of_a_class_of_ones_own_is_computed(network, digits):
     assert not observe(network, Mirrored(digits.shape, seed=7), N).recorded
 
 
+def test_tally_of_a_network_that_was_recorded_anew_is_computed(network, noise, digits):
+    [name] = networks.names()
+    other = trained("cnn", digits, seed=1, recipe=QUICK)
+    networks.write(other, "cnn", digits, 0, QUICK, 1, {})
+    assert [name] == networks.names()
+    assert not observe(networks.load(name), noise, N).recorded
+
+
+@pytest.mark.parametrize(("blocks", "first"), [(4, 0), (3, 1)])
+def test_recording_of_other_blocks_is_computed(network, noise, blocks, first):
+    into = Recording(ClassTally(), blocks, first)
+    start = first * 2_000
+    assert not observe(network, noise, N, into=into, start=start).recorded
+
+
+def test_sum_of_a_recorded_and_a_computed_tally_is_not_recorded(network, noise):
+    found, more = observe(network, noise, N), observe(network, noise, 2_000, start=N)
+    assert not (found + more).recorded
+    assert not (more + found).recorded
+    assert observe(network, noise, N, into=Recording(ClassTally(), 3)).whole.recorded
+
+
 def test_another_kind_of_tally_is_computed(network, noise):
     assert not observe(readout(network, "conv1"), noise, N, into=FieldTally()).recorded
     assert not observe(network, noise, 4_000).recorded

@@ -11,6 +11,7 @@ from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.report import records
 from wna_utils.report.audit import audit
+from wna_utils.report.record_kinds import Trained
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
 from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
@@ -55,6 +56,7 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     told = []
     records.make([], tell=told.append)
     assert [line.split(":")[0] for line in told] == NAMES
+    assert audit()
     assert recorded.checksums().keys() == {str(path.relative_to(planned)) for path in recorded.files()}
     assert len(recorded.files()) == len(NAMES)
     assert records.missing([]) == []
@@ -66,11 +68,14 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     pair = digits.only("1", "7")
     trials = SignalPlusNoise(pair.x_test, pair.y_test, WhiteNoise(digits.shape), 0.3)
     assert observe(training.trained("cnn", pair, profile="book"), trials, 4_000, into=CellTally(2)).recorded
-    assert all(finding.difference == 0 and not finding.problem for finding in audit())
+    assert all(not finding.difference and not finding.problem for finding in audit())
 
 
 def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):
-    records.make(NAMES[:6], tell=quiet)
+    some = [*NAMES[:6], "course-cnn-digits-1-epochs-seed-0"]
+    with (planned / "plan.yml").open("a") as file:
+        file.write("- {model: cnn, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}")
+    records.make(some, tell=quiet)
     one_by_one = {path: recorded.read(path)[0] for path in recorded.files()}
     for path in one_by_one:
         path.unlink()
@@ -79,19 +84,82 @@ def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):
     # In this process, where the small plan is; one worker, since torch's generator belongs to the process.
     here = {"processes": False, "threads_per_worker": 1, "protocol": "tcp", "dashboard_address": ":0"}
     with LocalCluster(1, **here) as workers:
-        records.make(NAMES[:6], scheduler=workers.scheduler_address, tell=told.append)
-    assert sorted(line.split(":")[0] for line in told) == sorted(NAMES[:6])
+        records.make(some, scheduler=workers.scheduler_address, tell=told.append)
+    assert sorted(line.split(":")[0] for line in told) == sorted(some)
     assert recorded.files() == list(one_by_one)
     for path, before in one_by_one.items():
         again, _ = recorded.read(path)
         assert all(torch.equal(again[name], each) for name, each in before.items())
 
 
-def test_records_are_made_by_name(planned):
-    records.make([NAMES[0]], tell=quiet)
-    assert [path.stem for path in recorded.files()] == NAMES[:1]
+def test_records_are_made_by_name_with_the_network_that_they_rest_on(planned):
+    records.make([NAMES[1]], tell=quiet)
+    assert [path.stem for path in recorded.files()] == NAMES[:2]
+    told = []
+    records.make([NAMES[1]], tell=told.append)
+    assert told == ["all of these records are there already; delete a file to have it made anew"]
     with pytest.raises(ValueError, match="record must be one of cnn-digits-1-epochs-seed-0, "):
         records.make(["imagenet"], tell=quiet)
+
+
+def test_file_of_a_run_that_was_killed_before_it_was_listed_is_listed(planned):
+    records.make(NAMES[:1], tell=quiet)
+    (planned / "SHA256SUMS").unlink()
+    records.make(NAMES[:1], tell=quiet)
+    assert [finding.problem for finding in audit()] == [""]
+
+
+def test_damaged_file_is_not_listed_anew(planned):
+    records.make(NAMES[:1], tell=quiet)
+    [path] = recorded.files()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    records.make(NAMES[2:3], tell=quiet)
+    assert [finding.name for finding in audit()] == NAMES[:1]
+
+
+def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypatch):
+    records.make(NAMES[:2], tell=quiet)
+    monkeypatch.setitem(training.RECIPES, "cnn", Recipe(epochs=1, batch_size=64))
+    assert [record.name for record in records.missing(NAMES[:2])] == NAMES[:1]
+    records.make(NAMES[:1], tell=quiet)
+    assert [record.name for record in records.missing(NAMES[:2])] == NAMES[1:2]  # of the network before
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        ("", r"plan.yml cannot be used: Input should be a valid list"),
+        ("- {model: cnn", r"plan.yml cannot be used: while parsing"),
+        ("- {model: foo, dataset: digits, seeds: 1}", r"Input should be .* \(entry 0, model\)"),
+        ("- {model: cnn, dataset: digits}", r"Field required \(entry 0, seeds\)"),
+        ("- {model: cnn, dataset: digits, seeds: 0}", r"greater than 0 \(entry 0, seeds\)"),
+        ("- {model: cnn, dataset: digits, seeds: 1, recipe: theirs}", r"theirs is no other recipe than ours for cnn"),
+        ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 1_000}]}", r"n must be a multiple of 2,000"),
+        ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trial}]}", r"entry 0, shown, 0, noise"),
+        ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trials}]}", r"trials need two classes"),
+        ("- {model: cnn, dataset: digits, seeds: 1, seed: 3}", r"Extra inputs are not permitted \(entry 0, seed\)"),
+    ],
+)
+def test_malformed_plan_is_told(planned, plan, sentence):
+    (planned / "plan.yml").write_text(plan)
+    with pytest.raises(ValueError, match=sentence):
+        records.missing([])
+
+
+def test_two_records_of_one_name_are_told(planned):
+    first = "- {model: cnn, dataset: digits, seeds: 1, backdoor: X 0 1}"
+    (planned / "plan.yml").write_text(f"{first}\n{first.replace('cnn', 'mlp')}\n")
+    assert len(records.missing([])) == 2
+    (planned / "plan.yml").unlink()
+    with pytest.raises(ValueError, match=r"plan\.yml cannot be used"):
+        records.missing([])
+
+
+def test_classes_by_number_and_by_name_are_the_same():
+    numbers, names = (Trained("binary_cnn", "fashion_mnist", 0, classes=each) for each in ("0 1", "T-shirt trouser"))
+    assert numbers.name == names.name
 
 
 def test_killed_run_goes_on_to_the_same_bits(planned, monkeypatch, tmp_path):

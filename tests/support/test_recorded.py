@@ -56,7 +56,7 @@ def test_missing_or_damaged_file_is_told_with_a_remedy(records_folder, content):
     if content is not None:
         path.write_bytes(content)
     for read in (recorded.about, recorded.read):
-        with pytest.raises(ValueError, match=r"is missing or damaged: fetch it again .* or make it anew"):
+        with pytest.raises(ValueError, match=r"is missing or damaged: fetch it again .* or delete it and make it anew"):
             read(path)
 
 
@@ -69,11 +69,24 @@ def test_file_of_something_else_is_told(records_folder, weights):
 
 
 def test_checksums_are_those_of_sha256sum(records_folder, weights):
-    for name in ("networks/a", "tallies/b"):
-        recorded.write(records_folder / f"{name}.safetensors", weights, {})
-    recorded.write_checksums()
+    for name in ("tallies/b", "networks/a"):
+        path = records_folder / f"{name}.safetensors"
+        recorded.write(path, weights, {})
+        assert not recorded.is_listed(path)
+        recorded.list_file(path)
+        assert recorded.is_listed(path)
     assert list(recorded.checksums()) == ["networks/a.safetensors", "tallies/b.safetensors"]
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=records_folder, check=True)
+
+
+def test_listing_a_file_leaves_the_hashes_of_others_alone(records_folder, weights):
+    first, second = records_folder / "networks/a.safetensors", records_folder / "networks/b.safetensors"
+    recorded.write(first, weights, {})
+    recorded.list_file(first)
+    first.write_bytes(b"damaged")
+    recorded.write(second, weights, {})
+    recorded.list_file(second)
+    assert recorded.checksums()["networks/a.safetensors"] != recorded.checksum(first)
 
 
 def test_records_can_be_switched_off(monkeypatch):

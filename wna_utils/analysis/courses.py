@@ -44,7 +44,8 @@ def course(
     path = path_of(networks.name_of(model, dataset.name, seed, recipe, recipe.epochs))
     about = _about(dataset, recipe, n, n_last)
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
-        tensors, _ = recorded.take(path)
+        recorded.note(path)
+        tensors, _ = recorded.read(path)
         return Course(**{name: each.numpy() for name, each in tensors.items()})
     noise, accuracies, counts = WhiteNoise(dataset.shape, seed=seed), [], []
     for epoch in range(1, recipe.epochs + 1):
@@ -60,18 +61,10 @@ def path_of(network: str) -> Path:
     return recorded.folder() / "courses" / f"course-{network}.safetensors"
 
 
-def record_course(
-    model: str,
-    dataset: Dataset,
-    seed: int,
-    recipe: Recipe,
-    n: int,
-    n_last: int,
-    made: dict[str, Any],
-    device: str = "auto",
+def write(
+    found: Course, model: str, dataset: Dataset, seed: int, recipe: Recipe, n: int, n_last: int, made: dict[str, Any]
 ) -> Path:
     """Write a course among the records; `made` says when, where and by what it was made."""
-    found = course(model, dataset, seed, recipe, n, n_last, device=device)
     tensors = {name: torch.from_numpy(each) for name, each in vars(found).items()}
     path = path_of(networks.name_of(model, dataset.name, seed, recipe, recipe.epochs))
     recorded.write(path, tensors, _about(dataset, recipe, n, n_last) | {"made": made})
@@ -79,4 +72,6 @@ def record_course(
 
 
 def _about(dataset: Dataset, recipe: Recipe, n: int, n_last: int) -> dict[str, Any]:
-    return {"fingerprint": dataset.fingerprint, "recipe": asdict(recipe), "n": n, "n_last": n_last}
+    test = recorded.fingerprint({"images": dataset.x_test, "labels": dataset.y_test})
+    data = {"fingerprint": dataset.fingerprint, "test": test}
+    return data | {"recipe": asdict(recipe), "n": n, "n_last": n_last}

@@ -1,6 +1,6 @@
 """Recorded networks: trained once, rounded to be small, and defined by their files in `book/recorded/networks/`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ from wna_utils.support.checks import one_of
 if TYPE_CHECKING:
     from wna_utils.networks.training import Recipe
 
-CALLS = "test calls"  # the class (n,) uint8 that the network gives each test image, beside its weights
+CALLS = "test calls"  # beside the weights: the class (n,) uint8 that the network gives each test image,
+SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
+SCORED = 500
 
 
 def name_of(model: str, dataset: str, seed: int, recipe: "Recipe", epoch: int) -> str:
@@ -38,7 +40,8 @@ def names() -> list[str]:
 
 def is_recorded(model: str, dataset: str, recipe: "Recipe", seed: int = 0) -> bool:
     """Whether there is a recorded network of this recipe, trained to the end; whether records are used or not."""
-    return path_of(name_of(model, dataset, seed, recipe, recipe.epochs)).exists()
+    path = path_of(name_of(model, dataset, seed, recipe, recipe.epochs))
+    return path.exists() and recorded.about(path)["recipe"] == asdict(recipe)
 
 
 def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe", epoch: int) -> nn.Module | None:
@@ -49,7 +52,8 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe", epoch: int) 
     about = recorded.about(path)
     if (about["recipe"], about["fingerprint"]) != (asdict(recipe), dataset.fingerprint):
         return None
-    tensors, about = recorded.take(path)
+    recorded.note(path)
+    tensors, about = recorded.read(path)
     return _built(about, tensors)
 
 
@@ -65,8 +69,18 @@ def load(name: str) -> nn.Module:
 
 def _built(about: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
     network = architectures.build(about["model"], tuple(about["shape"]), about["classes"], seed=0)
-    network.load_state_dict(recorded.restored({name: each for name, each in tensors.items() if name != CALLS}))
+    network.load_state_dict(recorded.restored(_weights(tensors)))
     return network.eval()
+
+
+def _weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: each for name, each in tensors.items() if name not in (CALLS, SCORES)}
+
+
+def weights_of(name: str) -> str:
+    """Hash of the weights that the file of a recorded network holds, which its tallies know."""
+    tensors, _ = recorded.read(path_of(name))
+    return recorded.fingerprint(_weights(tensors))
 
 
 def write(
@@ -96,10 +110,12 @@ def write(
         "made": made,
     }
     tensors = recorded.rounded(network.state_dict())
-    calls = Observer(_built(about, tensors), dataset.shape, device=device).predict(dataset.x_test)
-    about["accuracy"] = (calls == dataset.y_test).float().mean().item()
+    observer = Observer(_built(about, tensors), dataset.shape, device=device)
+    calls = observer.predict(dataset.x_test)
+    scores = observer(dataset.x_test[:SCORED])["scores"].cpu()
+    about["accuracy"] = (calls == dataset.y_test).double().mean().item()
     path = path_of(name_of(model, dataset.name, seed, recipe, epoch))
-    recorded.write(path, {**tensors, CALLS: calls.to(torch.uint8)}, about)
+    recorded.write(path, {**tensors, CALLS: calls.to(torch.uint8), SCORES: scores.half()}, about)
     return path
 
 
@@ -110,15 +126,28 @@ def dataset_of(name: str) -> Dataset:
     return dataset.only(*about["only"]) if about.get("only") else dataset
 
 
-def test_images(name: str) -> int:
-    """Number of test images that the network called when it was recorded."""
-    tensors, _ = recorded.read(path_of(name))
-    return len(tensors[CALLS])
+@dataclass(frozen=True)
+class Again:
+    """How a recorded network answers test images now: the share that it calls otherwise than when it was recorded.
+
+    `scores` is the largest difference of a score, over the largest score; `accuracy` that of the recorded calls.
+    """
+
+    calls: float
+    scores: float
+    accuracy: float
 
 
-def calls_again(name: str, images: slice, device: str = "auto") -> tuple[Tensor, Tensor]:
-    """What the network called some of the test images when it was recorded, and what it calls them now."""
-    tensors, _ = recorded.read(path_of(name))
-    dataset = dataset_of(name)
-    now = Observer(load(name), dataset.shape, device=device).predict(dataset.x_test[images])
-    return tensors[CALLS][images].long(), now
+def answers_again(name: str, part: int, size: int, device: str = "auto") -> Again:
+    """Have a recorded network call so many test images again, the `part`-th of all; all, if there are fewer."""
+    tensors, about = recorded.read(path_of(name))
+    dataset, before, scores = dataset_of(name), tensors[CALLS].long(), tensors[SCORES].float()
+    first = part % max(len(before) // size, 1) * size
+    images = slice(first, first + size)
+    observer = Observer(_built(about, tensors), dataset.shape, device=device)
+    now = observer(dataset.x_test[:SCORED])["scores"].cpu()
+    return Again(
+        (observer.predict(dataset.x_test[images]) != before[images]).double().mean().item(),
+        ((now - scores).abs().max() / scores.abs().max()).item(),
+        (before == dataset.y_test).double().mean().item(),
+    )

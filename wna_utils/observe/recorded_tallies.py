@@ -20,6 +20,7 @@ from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
 from wna_utils.support.identity import Uncertain, identity
 
+FILES = "*.safetensors"
 SOURCES = {"white": WhiteNoise, "gabor": GaborNoise, "trials": SignalPlusNoise}
 
 
@@ -44,7 +45,8 @@ class Shown:
     def name(self) -> str:
         """Name of the record, such as "cnn-mnist-15-epochs-seed-0-white-10000000"."""
         how = [f"{name}-{value}" for name, value in self.how.items()]
-        parts = (self.network, self.layer, self.noise, *how, str(self.n))
+        precision = "" if self.precision == "float32" else self.precision
+        parts = (self.network, self.layer, self.noise, *how, precision, str(self.n))
         return "-".join(filter(None, parts))
 
     @property
@@ -78,13 +80,13 @@ class Shown:
 
 def everything() -> list[Shown]:
     """What all recorded tallies are tallies of."""
-    paths = [path for path in recorded.files() if path.parent.name == "tallies"]
-    return [Shown(**recorded.about(path)["shown"]) for path in paths]
+    return [Shown(**recorded.about(path)["shown"]) for path in sorted((recorded.folder() / "tallies").glob(FILES))]
 
 
 def write(shown: Shown, recording: Recording, block_size: int, made: dict[str, Any]) -> Path:
     """Write a recording among the records; `made` says when, where and by what it was made."""
-    about = {"shown": asdict(shown), "block_size": block_size, "made": made}
+    weights = networks.weights_of(shown.network)
+    about = {"shown": asdict(shown), "weights": weights, "block_size": block_size, "made": made}
     recorded.write(shown.path, packed(recording, block_size), about)
     return shown.path
 
@@ -92,23 +94,35 @@ def write(shown: Shown, recording: Recording, block_size: int, made: dict[str, A
 def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, Tensor] | None:
     """The integers of a recorded tally of the first n stimuli of this very source, shown to this very observer.
 
-    None if there is no such record, or that cannot be told for certain.
+    None if there is no such record, or that cannot be told for certain. Raises `ValueError` for a damaged record.
     """
     kind = type(tally.parts[0] if isinstance(tally, Recording) else tally)
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
     seed = getattr(getattr(source, "noise", source), "seed", None)
-    for shown in everything():
+    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}{FILES[1:]}")):
+        shown = Shown(**recorded.about(path)["shown"])
         alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
         if alike == (n, observer.precision, type(source), seed, kind):
             try:
                 if _is_source(shown, source) and _is_observer(shown, observer):
-                    tensors, about = recorded.take(shown.path)
-                    tensors = unpacked(tensors, about["block_size"])
-                    return tensors if isinstance(tally, Recording) else together(tensors)
+                    return _fitting(shown, tally)
             except Uncertain:
                 return None
     return None
+
+
+def _fitting(shown: Shown, tally: Tally) -> dict[str, Tensor] | None:
+    """The integers of a record, if they are as many as the tally has room for, and of its network as it now is."""
+    tensors, about = recorded.read(shown.path)
+    found = unpacked(tensors, about["block_size"])
+    if not isinstance(tally, Recording):
+        found = together(found)
+    shapes = [{name: each.shape for name, each in of.items()} for of in (found, tally.tensors())]
+    if shapes[0] != shapes[1] or about["weights"] != networks.weights_of(shown.network):
+        return None
+    recorded.note(shown.path)
+    return found
 
 
 def _is_source(shown: Shown, source: Source) -> bool:

@@ -58,7 +58,9 @@ class Recording(Tally):
     def whole(self) -> Kind:
         """The tally of all blocks."""
         first, *others = self.parts
-        return sum(others, start=first)
+        total = copy.copy(sum(others, start=first))
+        total.recorded = self.recorded
+        return total
 
     def require_whole(self) -> None:
         super().require_whole()

@@ -91,6 +91,7 @@ class Tally(ABC):
         for name, sums in mine.items():  # in float64, which does not wrap round
             total._full |= ~((sums.double() + theirs[name].double()).abs().amax() < LIMIT)
         total.require_whole()
+        total.recorded = self.recorded and other.recorded
         return total
 
     def __eq__(self, other: object) -> bool:

@@ -124,7 +124,7 @@ def write_status(chapters: list[Path], folder: Path) -> None:
 
 def write_records(findings: list[Finding], folder: Path) -> None:
     """Write `records.md`: what is recorded, when and by what it was made, and what this build's audit found of it."""
-    differences = {finding.name: f"{finding.difference:.2%}" for finding in findings}
+    differences = {each.name: f"{each.difference:.2%}" for each in findings if each.difference is not None}
     parts = []
     for kind, title in RECORDS.items():
         files = [path for path in recorded.files() if path.parent.name == kind]

@@ -2,20 +2,26 @@
 
 import time
 from collections.abc import Callable
-from itertools import groupby
 
-from wna_utils.report.record_plan import Fitted, Followed, Record, Trained, plan
+from wna_utils.report.record_kinds import Fitted, Record, Tallied, Trained
+from wna_utils.report.record_plan import plan
 from wna_utils.support import recorded
-from wna_utils.support.checks import one_of
+from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.progress import bar
 
 
 def missing(names: list[str]) -> list[Record]:
-    """The records of these names (all, if there is none) that are not there; `ValueError` for a name not planned."""
+    """The records of these names (all, if there is none), and what they rest on, that are not there.
+
+    One that is there by another recipe, or of another network, than planned now counts as missing. Raises `ValueError`
+    for a name that is not planned.
+    """
     by_name = {record.name: record for record in plan()}
     for name in names:
         one_of("record", name, by_name)
-    return [record for name, record in by_name.items() if (not names or name in names) and not record.path.exists()]
+    wanted = set(names or by_name)
+    wanted |= {by_name[name].network.name for name in wanted if isinstance(by_name[name], Tallied)}
+    return [record for name, record in by_name.items() if name in wanted and not record.is_there]
 
 
 def make(
@@ -28,14 +34,21 @@ def make(
     """Make the records of these names (all, if there is none) that are not there yet.
 
     A run that is cut off goes on where it was, to the same bits. With `jobs` processes of this machine, or on the Dask
-    cluster at address `scheduler` whose workers share this folder's files, networks are dealt with side by side.
-    Raises `ValueError` for a name that is not planned, jobs < 1, or an address at which no scheduler answers.
+    cluster at address `scheduler` whose workers share this folder's files, networks are dealt with side by side; what
+    fails there is told at the end. Raises `ValueError` for a name that is not planned, jobs < 1, an address at which no
+    scheduler answers, or records that could not be made.
     """
+    at_least("jobs", jobs, 1)
+    for record in plan():  # of a run that was killed between a file and its place in the list
+        if record.is_there and not recorded.is_listed(record.path):
+            recorded.list_file(record.path)
     records = missing(names)
+    if not records:
+        tell("all of these records are there already; delete a file to have it made anew")
     with bar(total=sum(record.operations for record in records), desc="records", unit="FLOP", unit_scale=True) as done:
 
         def finished(record: Record, seconds: float) -> None:
-            recorded.write_checksums()
+            recorded.list_file(record.path)
             done.update(record.operations)
             tell(f"{record.name}: {seconds:.0f} s")
 
@@ -65,21 +78,21 @@ def _make_on_workers(
 
     with cluster(jobs, scheduler) as client:
         noise = [client.submit(_made, each, device, pure=False) for each in records if isinstance(each, Fitted)]
-        others = sorted((each for each in records if not isinstance(each, Fitted)), key=_network_of)
-        futures = list(noise)
-        for _, group in groupby(others, key=_network_of):
-            before = noise  # a network's tallies come after it, and after the noise that they may be of
-            for record in group:
-                futures.append(client.submit(_made_after, before, record, device, pure=False))
-                before = [futures[-1]]
-        for _, (record, seconds) in as_completed(futures, with_results=True):
-            finished(record, seconds)
+        futures, last = dict.fromkeys(noise), {}
+        for record in records:
+            if not isinstance(record, Fitted):  # after the noise, and after what its network has before
+                network = record.name if isinstance(record, Trained) else record.network.name
+                future = client.submit(_made_after, last.get(network, noise), record, device, pure=False)
+                futures[future], last[network] = record.name, [future]
+        failed = []
+        for future in as_completed(futures):
+            if future.status == "finished":
+                finished(*future.result())
+            else:
+                failed.append(f"{futures[future] or 'a model of noise'}: {future.exception()}")
+    if failed:
+        raise ValueError("\n".join(["some records could not be made, or rest on one that could not:", *failed]))
 
 
 def _made_after(_: list[tuple[Record, float]], record: Record, device: str) -> tuple[Record, float]:
     return _made(record, device)
-
-
-def _network_of(record: Record) -> str:
-    """Name of the network that a record is of."""
-    return record.name if isinstance(record, Trained | Followed) else record.network.name

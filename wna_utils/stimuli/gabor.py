@@ -81,7 +81,8 @@ def fit_gabor(dataset: Dataset, components: int | None = None, *, bank_of: str =
     about = {"fingerprint": dataset.fingerprint, "components": components, "bank_of": bank_of}
     path = recorded_path(dataset.name, bank_of)
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
-        return _model(recorded.take(path)[0])
+        recorded.note(path)
+        return recorded_model(dataset.name, bank_of)
     code = code_digest(wavelet_weights, _fit_channel)
     key = digest(dataset.fingerprint, components, tensor_digest(bank), intercept, RIDGE, code)
     path = cache_dir() / "generators" / f"gabor-{dataset.name}-{key}.safetensors"
@@ -99,7 +100,7 @@ def fit_gabor(dataset: Dataset, components: int | None = None, *, bank_of: str =
 
 
 def record_model(dataset: Dataset, bank_of: str, made: dict[str, Any]) -> Path:
-    """Fit the wavelets to a data set, round what is large of the model, and write it among the records."""
+    """Round what is large of the model of a data set, and write it among the records."""
     model = fit_gabor(dataset, bank_of=bank_of)
     tensors = {name: each.half() if each.ndim > 2 else each for name, each in vars(model).items()}
     about = {"fingerprint": dataset.fingerprint, "components": model.components.shape[1], "bank_of": bank_of}

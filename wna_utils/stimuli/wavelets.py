@@ -38,8 +38,8 @@ def gabor_bank(side: int, width: float = ONE_OCTAVE) -> np.ndarray:
 def authors_bank(side: int) -> np.ndarray:
     """Wavelets (m, side, side) of the authors' code, as many as in `gabor_bank`.
 
-    The image is tiled, from its top left corner, with cells of an odd number of pixels, and each cell holds one wavelet:
-    of half its side in wavelength, with an envelope of a seventh of its side, cut off at the cell's border and
+    The image is tiled, from its top left corner, with cells of an odd number of pixels, and each cell holds one
+    wavelet: of half its side in wavelength, with an envelope of a seventh of its side, cut off at the cell's border and
     stretched to the range from 0 to 1. Cells that reach beyond the image are cut off there; outside of its cell, a
     wavelet is 0. Raises `ValueError` for another side.
     """

@@ -1,6 +1,7 @@
 """The read-only tier of the cache: results that took hours, kept in `book/recorded/` as part of the repository.
 
-Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`; `SHA256SUMS` holds their hashes.
+Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, courses of training in
+`courses/`; `SHA256SUMS` holds their hashes.
 """
 
 import hashlib
@@ -17,11 +18,13 @@ from torch import Tensor
 
 from wna_utils.support import paths
 from wna_utils.support.checks import one_of
+from wna_utils.support.fingerprint import digest, tensor_digest
 from wna_utils.support.paths import replacing
 
 LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
 SCALE = ".scale"  # ends the name of what a row in 8 bits is multiplied with
 WAYS = ("on", "off")
+LIST = "SHA256SUMS"
 
 _taken: set[Path] = set()  # by this process
 
@@ -41,10 +44,9 @@ def used() -> bool:
     return way == "on"
 
 
-def take(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """`read`, for a result that is used as if it had been computed: `taken` tells of it."""
+def note(path: Path) -> None:
+    """Note that this record is used as if it had been computed, so that `taken` can tell."""
     _taken.add(path)
-    return read(path)
 
 
 def taken() -> dict[str, int]:
@@ -83,7 +85,8 @@ def _read(path: Path, tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 def remedy(path: Path) -> str:
     """How to get a file of the records again."""
-    return f"fetch it again with `git checkout {path}`, or make it anew with `python -m wna_utils record {path.stem}`"
+    anew = f", or delete it and make it anew with `python -m wna_utils record {path.stem}`"
+    return f"fetch it again with `git checkout {path}`{anew}"
 
 
 def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -112,17 +115,9 @@ def restored(small: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def checksums() -> dict[str, str]:
-    """The hash that each file of the records must have, by its path in their folder."""
-    path = folder() / "SHA256SUMS"
-    lines = path.read_text().splitlines() if path.exists() else []
-    pairs = (line.partition("  ") for line in lines if line)
-    return {name: value for value, _, name in pairs}
+def fingerprint(tensors: dict[str, Tensor]) -> str:
+    """Hash of names and values of tensors."""
+    return digest(*(f"{name} {tensor_digest(tensor)}" for name, tensor in sorted(tensors.items())))
 
 
 def files() -> list[Path]:
@@ -130,8 +125,26 @@ def files() -> list[Path]:
     return sorted(folder().glob("*/*.safetensors"))
 
 
-def write_checksums() -> None:
-    """Write the hashes of all files, as `sha256sum` does."""
-    lines = [f"{checksum(path)}  {path.relative_to(folder())}\n" for path in files()]
-    with replacing(folder() / "SHA256SUMS") as temporary:
-        temporary.write_text("".join(lines))
+def checksum(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def checksums() -> dict[str, str]:
+    """The hash that each file of the records must have, by its path in their folder; empty if there is no list."""
+    path = folder() / LIST
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = (line.partition("  ") for line in lines if line)
+    return {name: value for value, _, name in pairs}
+
+
+def list_file(path: Path) -> None:
+    """Put the hash of one file into the list, as `sha256sum` does; the others stay as they are."""
+    expected = checksums() | {str(path.relative_to(folder())): checksum(path)}
+    with replacing(folder() / LIST) as temporary:
+        temporary.write_text("".join(f"{value}  {name}\n" for name, value in sorted(expected.items())))
+
+
+def is_listed(path: Path) -> bool:
+    """Whether the list has a hash for this file."""
+    return str(path.relative_to(folder())) in checksums()
