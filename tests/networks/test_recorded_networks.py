@@ -17,7 +17,7 @@ QUICK = Recipe(epochs=1, batch_size=64, precision="float32")
 def written(digits, records_folder):
     """The path of a recorded network."""
     network = trained("logistic", digits, seed=3, recipe=QUICK)
-    return networks.write(network, "logistic", digits, 3, QUICK, 1, {"seconds": 1})
+    return networks.write(network, "logistic", digits, 3, QUICK, {"seconds": 1})
 
 
 def weights(network):
@@ -85,7 +85,7 @@ def test_book_trains_as_long_as_the_original_where_that_is_recorded(digits, reco
     whole, short = training.RECIPES["cnn"], training.recipe_of("cnn", "book", "digits")
     assert short.epochs < whole.epochs
     network = trained("cnn", digits, seed=0, recipe=Recipe(epochs=1))
-    networks.write(network, "cnn", digits, 0, whole, whole.epochs, {})
+    networks.write(network, "cnn", digits, 0, whole, {})
     assert training.recipe_of("cnn", "book", "digits") == whole
     assert training.recipe_of("cnn", "book", "mnist") == short
     assert training.recipe_of("cnn", "smoke", "digits").epochs == 2

@@ -24,7 +24,7 @@ N = 6_000
 @pytest.fixture
 def network(digits, records_folder):
     """A recorded network; 6,000 noise images and averages of its first layer from 4,000 are recorded, too."""
-    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, 1, {})
+    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, {})
     for shown in (Shown(path.stem, N, seed=7), Shown(path.stem, 4_000, seed=7, layer="conv1")):
         recording = Recording(shown.empty(), shown.n // 2_000)
         observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
@@ -129,7 +129,7 @@ def test_noise_of_a_class_of_ones_own_is_computed(network, digits):
 def test_tally_of_a_network_that_was_recorded_anew_is_computed(network, noise, digits):
     [name] = networks.names()
     other = trained("cnn", digits, seed=1, recipe=QUICK)
-    networks.write(other, "cnn", digits, 0, QUICK, 1, {})
+    networks.write(other, "cnn", digits, 0, QUICK, {})
     assert [name] == networks.names()
     assert not observe(networks.load(name), noise, N).recorded
 

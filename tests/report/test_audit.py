@@ -22,7 +22,7 @@ MADE = {"seconds": 1}
 @pytest.fixture
 def shown(digits, records_folder):
     """What a recorded tally is of; its network and units' averages are recorded, too."""
-    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, 2, MADE)
+    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, MADE)
     of_units = Shown(path.stem, 4_000, layer="conv1")
     by_class = Shown(path.stem, 6_000)
     for each in (of_units, by_class):

@@ -41,7 +41,7 @@ def course(
 
     A recorded course of this recipe, data, seed and numbers of images comes back at once.
     """
-    path = path_of(networks.name_of(model, dataset.name, seed, recipe, recipe.epochs))
+    path = path_of(networks.name_of(model, dataset.name, seed, recipe))
     about = _about(dataset, recipe, n, n_last)
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
         recorded.note(path)
@@ -66,7 +66,7 @@ def write(
 ) -> Path:
     """Write a course among the records; `made` says when, where and by what it was made."""
     tensors = {name: torch.from_numpy(each) for name, each in vars(found).items()}
-    path = path_of(networks.name_of(model, dataset.name, seed, recipe, recipe.epochs))
+    path = path_of(networks.name_of(model, dataset.name, seed, recipe))
     recorded.write(path, tensors, _about(dataset, recipe, n, n_last) | {"made": made})
     return path
 

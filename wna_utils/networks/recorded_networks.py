@@ -22,10 +22,9 @@ SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
 SCORED = 500
 
 
-def name_of(model: str, dataset: str, seed: int, recipe: "Recipe", epoch: int) -> str:
+def name_of(model: str, dataset: str, seed: int, recipe: "Recipe") -> str:
     """Name of a recorded network, such as "cnn-mnist-15-epochs-seed-0"."""
-    part = f"{recipe.epochs}-epochs" if epoch == recipe.epochs else f"{epoch}-of-{recipe.epochs}-epochs"
-    return f"{model}-{dataset}-{part}-seed-{seed}".replace(" ", "-")
+    return f"{model}-{dataset}-{recipe.epochs}-epochs-seed-{seed}".replace(" ", "-")
 
 
 def path_of(name: str) -> Path:
@@ -40,13 +39,13 @@ def names() -> list[str]:
 
 def is_recorded(model: str, dataset: str, recipe: "Recipe", seed: int = 0) -> bool:
     """Whether there is a recorded network of this recipe, trained to the end; whether records are used or not."""
-    path = path_of(name_of(model, dataset, seed, recipe, recipe.epochs))
+    path = path_of(name_of(model, dataset, seed, recipe))
     return path.exists() and recorded.about(path)["recipe"] == asdict(recipe)
 
 
-def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe", epoch: int) -> nn.Module | None:
+def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe") -> nn.Module | None:
     """The recorded network of this recipe, data and seed, in eval mode; None if there is none."""
-    path = path_of(name_of(model, dataset.name, seed, recipe, epoch))
+    path = path_of(name_of(model, dataset.name, seed, recipe))
     if not (recorded.used() and path.exists()):
         return None
     about = recorded.about(path)
@@ -89,7 +88,6 @@ def write(
     dataset: Dataset,
     seed: int,
     recipe: "Recipe",
-    epoch: int,
     made: dict[str, Any],
     device: str = "auto",
 ) -> Path:
@@ -106,7 +104,6 @@ def write(
         "only": [] if dataset.classes == datasets.CLASSES[dataset.name.split()[0]] else dataset.classes,
         "seed": seed,
         "recipe": asdict(recipe),
-        "epoch": epoch,
         "made": made,
     }
     tensors = recorded.rounded(network.state_dict())
@@ -114,7 +111,7 @@ def write(
     calls = observer.predict(dataset.x_test)
     scores = observer(dataset.x_test[:SCORED])["scores"].cpu()
     about["accuracy"] = (calls == dataset.y_test).double().mean().item()
-    path = path_of(name_of(model, dataset.name, seed, recipe, epoch))
+    path = path_of(name_of(model, dataset.name, seed, recipe))
     recorded.write(path, {**tensors, CALLS: calls.to(torch.uint8), SCORES: scores.half()}, about)
     return path
 

@@ -121,7 +121,8 @@ def trained(
     epoch = recipe.epochs if epoch is None else epoch
     one_of("epoch", epoch, range(1, recipe.epochs + 1))
     target = resolve_device(device)
-    if not start and (found := recorded_networks.find(model, dataset, seed, recipe, epoch)):
+    whole = epoch == recipe.epochs and not start
+    if whole and (found := recorded_networks.find(model, dataset, seed, recipe)):
         return found
 
     network = copy.deepcopy(start) if start else architectures.build(model, dataset.shape, len(dataset.classes), seed)

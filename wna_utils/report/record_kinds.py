@@ -54,7 +54,7 @@ class Trained:
             dataset = f"{dataset} {' or '.join(names.get(each, each) for each in self.classes.split())}"
         if self.backdoor:
             dataset = Backdoor.parse(self.backdoor).name_of(dataset)
-        return networks.name_of(self.model, dataset, self.seed, self.recipe, self.recipe.epochs)
+        return networks.name_of(self.model, dataset, self.seed, self.recipe)
 
     def data(self) -> Dataset:
         """What the network learns."""
@@ -83,7 +83,7 @@ class Trained:
         cached = training.is_cached(self.model, dataset, self.seed, self.recipe)
         network = training.trained(self.model, dataset, self.seed, recipe=self.recipe, device=device)
         made["seconds"] = None if cached else round(time.monotonic() - started)
-        networks.write(network, self.model, dataset, self.seed, self.recipe, self.recipe.epochs, made, device=device)
+        networks.write(network, self.model, dataset, self.seed, self.recipe, made, device=device)
 
 
 @dataclass(frozen=True)
