@@ -1,9 +1,12 @@
 import base64
 
 import nbformat
+import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from wna_utils.report import claims, pages
+from wna_utils.report.audit import Finding
+from wna_utils.support import recorded
 
 
 def test_cover_is_the_named_figure(tmp_path):
@@ -72,3 +75,21 @@ def test_banner_is_there_only_where_numbers_are_no_results(tmp_path):
     assert "smoke sizes" in (tmp_path / "notice.txt").read_text()
     pages.write_notice([chapter_of("book", tmp_path), chapter_of("paper", tmp_path)], tmp_path)
     assert (tmp_path / "notice.txt").read_text() == ""
+
+
+def test_records_page_says_when_each_was_made_and_what_differs_now(records_folder, tmp_path):
+    made = {"seconds": 90, "date": "2026-01-02", "commit": "abc", "device": "cpu", "versions": "torch 9"}
+    for name, about in (
+        ("networks/cnn", {"accuracy": 0.9912, "made": made | {"seconds": None}}),
+        ("tallies/cnn-white", {"made": made}),
+        ("courses/course-cnn", {"made": made}),
+    ):
+        recorded.write(records_folder / f"{name}.safetensors", {"x": torch.zeros(3)}, about)
+    findings = [Finding("cnn", 0.001), Finding("cnn-white", 0.0), Finding("course-cnn")]
+    pages.write_records(findings, tmp_path)
+    text = (tmp_path / "records.md").read_text()
+    assert "| cnn | 99.12% | 0.10% | – | 2026-01-02 | abc | cpu | torch 9 |" in text
+    assert "| cnn-white | 0.00% | 1.5 min | 2026-01-02 |" in text
+    assert "| course-cnn | 1.5 min | 2026-01-02 |" in text
+    assert "Models of noise" not in text
+    assert text.count("1 file, 0.0 MB") == 3

@@ -130,8 +130,9 @@ def write_records(findings: list[Finding], folder: Path) -> None:
         files = [path for path in recorded.files() if path.parent.name == kind]
         if files:
             size = sum(path.stat().st_size for path in files) / 1e6
+            files_in_words = f"{len(files)} file{'s' if len(files) > 1 else ''}"
             table = pd.DataFrame([_made(path, differences.get(path.stem, "")) for path in files])
-            parts.append(f"### {title}\n\n{_markdown(table)}\n\n{len(files)} files, {size:.1f} MB.\n")
+            parts.append(f"### {title}\n\n{_markdown(table)}\n\n{files_in_words}, {size:.1f} MB.\n")
     _write(folder / "records.md", "\n".join(parts))
 
 
