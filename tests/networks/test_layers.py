@@ -157,6 +157,7 @@ def test_a_module_that_is_there_twice_is_there_twice():
     relu = torch.nn.ReLU()
     named = {"conv1": torch.nn.Conv2d(1, 2, 3), "relu1": relu, "conv2": torch.nn.Conv2d(2, 2, 3), "relu2": relu}
     network = torch.nn.Sequential(OrderedDict(named))
+    torch.nn.init.constant_(named["conv2"].bias, -9)  # below zero before the second ReLU, zero after it
     assert layers.readout(network, "conv2")(torch.rand(5, 1, 8, 8)).min() == 0
 
 

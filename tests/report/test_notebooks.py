@@ -104,7 +104,7 @@ ODD = {
     },
     "southampton": {
         "n_networks": 1,
-        "n_noise_networks": 1,
+        "n_noise": 1,
         "target_class": "0",
         "pair": "3 8",
         "gammas": [0.5],
