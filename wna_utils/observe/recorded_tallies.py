@@ -20,7 +20,6 @@ from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
 from wna_utils.support.identity import Uncertain, identity
 
-FILES = "*.safetensors"
 SOURCES = {"white": WhiteNoise, "gabor": GaborNoise, "trials": SignalPlusNoise}
 
 
@@ -78,11 +77,6 @@ class Shown:
         return CellTally(2) if self.noise == "trials" else ClassTally()
 
 
-def everything() -> list[Shown]:
-    """What all recorded tallies are tallies of."""
-    return [Shown(**recorded.about(path)["shown"]) for path in sorted((recorded.folder() / "tallies").glob(FILES))]
-
-
 def write(shown: Shown, recording: Recording, block_size: int, made: dict[str, Any]) -> Path:
     """Write a recording among the records; `made` says when, where and by what it was made."""
     weights = networks.weights_of(shown.network)
@@ -100,7 +94,7 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
     seed = getattr(getattr(source, "noise", source), "seed", None)
-    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}{FILES[1:]}")):
+    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors")):
         shown = Shown(**recorded.about(path)["shown"])
         alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
         if alike == (n, observer.precision, type(source), seed, kind):
