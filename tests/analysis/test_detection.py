@@ -7,11 +7,13 @@ from wna_utils.analysis.detection import (
     WINDOW,
     Suspicion,
     class_gradients,
+    evaluate,
     inverted_triggers,
     most_suspicious,
     smallest_trigger,
     smoothed,
     standing_out,
+    suspicions,
 )
 from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.networks import architectures
@@ -143,3 +145,35 @@ def test_looking_inside_a_network_leaves_it_as_it_was(digits):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(weights.grad is None for weights in network.parameters())
     assert network.training
+
+
+def test_an_evaluation_says_what_was_found_and_where():
+    """By hand: two clean networks, one attacked and found, one attacked and missed."""
+    mask = C.mask(SHAPE)
+    row, column = map(int, mask.nonzero()[0])
+    patches = [None, None, (mask, (3, 4)), (mask, (3, 4))]
+    said = [Suspicion(1.0, 0, 9, 9), Suspicion(2.0, 1, 9, 9), Suspicion(3.0, 4, row, column), Suspicion(1.5, 0, 27, 0)]
+    told = [*said[:3], Suspicion(1.0, 4, row - 1, column)]
+    found = evaluate(said, told, patches)
+    assert found.area.value == 0.75  # three of four pairs of a clean and an attacked one
+    assert found.named == [True, False]
+    assert found.distances[0] == 0 and found.distances[1] > 20
+    assert found.visible == [True, True]
+    words = found.in_words()
+    assert words["on the patch"] == words["names source or target"] == "1 of 2"
+    assert words["class's map shows it"] == "2 of 2"
+
+
+def test_an_evaluation_without_a_map_suspects_no_place():
+    none = Suspicion(0.0, -1)
+    found = evaluate([none, none], [none, none], [None, (C.mask(SHAPE), (3, 4))])
+    assert np.isnan(found.distances[0]) and not found.named[0] and not found.visible[0]
+    assert found.in_words()["median distance"] == "–"
+
+
+def test_suspicions_are_those_of_whoever_is_told_the_class_and_of_whoever_is_not():
+    maps = np.zeros((2, 3, 4, 4))
+    maps[:, 0, 1, 1], maps[:, 2, 3, 0] = 9, 5
+    said, told = suspicions(maps, [2, None])
+    assert said == [Suspicion(9.0, 0, 1, 1)] * 2
+    assert told == [Suspicion(5.0, 2, 3, 0), said[1]]

@@ -85,7 +85,7 @@ ODD = {
         "cifar": "digits",
         "n_poisoned": 20,
         "patches": ["H 3 8"],
-        "n_noise_networks": 1,
+        "n_noise_others": 1,
     },
     "s34_microstimulation": {"rule": "paper", "ks": [3], "pairs": ["7 1"], "n_levels": 2, "n_images": 1},
     "s33_filters": {

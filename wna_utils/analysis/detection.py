@@ -1,17 +1,20 @@
 """Finding a planted patch: in classification images, in average gradients, and by inverting the trigger (§3.2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wna_utils.analysis.estimates import Estimate, area_under_curve
 from wna_utils.networks.observer import observer_of
 from wna_utils.observe.tally import Maps
 from wna_utils.support.checks import at_least
 from wna_utils.support.progress import without_widgets
 
 WINDOW = 5  # pixels: maps are summed over squares of this side, and compared with what lies as far around
+NEAR = 2  # pixels within which a place counts as that of the patch
 BATCH = 16  # images per class and step of a trigger's inversion
 
 
@@ -71,6 +74,56 @@ def most_suspicious(outstanding: Maps, target: int | None = None) -> Suspicion:
     if np.isneginf(found[where]):
         return Suspicion(0.0, -1)
     return Suspicion(float(found[where]), *map(int, where))
+
+
+def suspicions(outstanding: Sequence[Maps], classes: Sequence[int | None]) -> tuple[list[Suspicion], list[Suspicion]]:
+    """What stands out most in each network's maps (K, h, w), and what does if one is told the class to look at."""
+    told = [most_suspicious(each, of) for each, of in zip(outstanding, classes, strict=True)]
+    return [most_suspicious(each) for each in outstanding], told
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a detector did on clean and attacked networks; the lists are of the attacked ones, in their order."""
+
+    area: Estimate  # under the ROC curve, over networks
+    named: list[bool]  # whether the suspected class is the source or the target
+    distances: list[float]  # pixels from the suspected place to the patch; NaN if no place is suspected
+    visible: list[bool]  # whether, told the class, it points to within `NEAR` pixels of the patch
+
+    def in_words(self) -> dict[str, str]:
+        """A row of a table."""
+        n, off = len(self.named), np.array(self.distances)
+        interval = f"{self.area.low:.2f} to {self.area.high:.2f}"
+        return {
+            "area under ROC curve": f"{self.area.value:.2f} ({interval})",
+            "names source or target": f"{sum(self.named)} of {n}",
+            "on the patch": f"{(off <= NEAR).sum()} of {n}",
+            "median distance": f"{np.nanmedian(off):.0f} px" if np.isfinite(off).any() else "–",
+            "class's map shows it": f"{sum(self.visible)} of {n}",
+        }
+
+
+def evaluate(
+    said: Sequence[Suspicion],
+    told: Sequence[Suspicion],
+    patches: Sequence[tuple[Tensor, tuple[int, int]] | None],
+) -> Evaluation:
+    """Compare what a detector `said` of networks, and if `told` the class, with their patches.
+
+    A patch is its mask (h, w) and its classes, source and target; a clean network has None.
+    """
+    attacked = [(*each, patch) for *each, patch in zip(said, told, patches, strict=True) if patch]
+    return Evaluation(
+        area_under_curve(
+            [each.score for each, patch in zip(said, patches, strict=True) if not patch],
+            [each.score for each, *_ in attacked],
+            "networks",
+        ),
+        [each.target in ends for each, _, (_, ends) in attacked],
+        [each.distance(mask) for each, _, (mask, _) in attacked],
+        [each.distance(mask) <= NEAR for _, each, (mask, _) in attacked],
+    )
 
 
 def class_gradients(

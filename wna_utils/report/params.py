@@ -61,9 +61,10 @@ def _rising(name: str, values: list) -> None:
 
 COUNTS = (
     "n_networks", "n_networks_fashion", "n_networks_cifar",
-    "n_noise", "n_noise_networks", "n_noise_others", "n_noise_grid", "n_noise_last", "n_noise_cifar",
+    "n_noise", "n_noise_others", "n_noise_grid", "n_noise_last", "n_noise_cifar",
+    "n_networks_scales", "n_noise_scales", "n_noise_normal",
     "n_gabor", "n_gabor_cifar", "n_generated", "n_switches", "n_images",
-    "n_networks_sweep", "n_train", "n_train_cifar", "n_neuron", "n_seeds", "n_pictures", "n_gradients", "n_units",
+    "n_networks_sweep", "n_train", "n_neuron", "n_seeds", "n_pictures", "n_gradients", "n_units",
     "n_inverted", "n_steps", "patch_cell", "n_networks_pair", "n_noise_filters", "n_trials", "n_curve",
 )  # fmt: skip
 
