@@ -157,7 +157,8 @@ def test_an_evaluation_says_what_was_found_and_where():
     found = evaluate(said, told, patches)
     assert found.area.value == 0.75  # three of four pairs of a clean and an attacked one
     assert found.named == [True, False]
-    assert found.distances[0] == 0 and found.distances[1] > 20
+    assert found.distances[0] == 0
+    assert found.distances[1] > 20
     assert found.visible == [True, True]
     words = found.in_words()
     assert words["on the patch"] == words["names source or target"] == "1 of 2"
@@ -167,7 +168,9 @@ def test_an_evaluation_says_what_was_found_and_where():
 def test_an_evaluation_without_a_map_suspects_no_place():
     none = Suspicion(0.0, -1)
     found = evaluate([none, none], [none, none], [None, (C.mask(SHAPE), (3, 4))])
-    assert np.isnan(found.distances[0]) and not found.named[0] and not found.visible[0]
+    assert np.isnan(found.distances[0])
+    assert not found.named[0]
+    assert not found.visible[0]
     assert found.in_words()["median distance"] == "–"
 
 
