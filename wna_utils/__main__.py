@@ -37,7 +37,7 @@ def write_pages() -> None:
     pages.write_cover(paths.CHAPTERS / "s31_classifier_biases.ipynb", "fig-s31-cnn-maps", folder)
     pages.write_status(executed, folder)
     pages.write_notice(executed, folder)
-    _stop_at(pages.write_scorecard(executed, folder))
+    _stop_at(pages.write_scorecard(executed, folder) + pages.unread_records(executed))
 
 
 def check_pages() -> None:

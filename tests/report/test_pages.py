@@ -93,3 +93,26 @@ def test_records_page_says_when_each_was_made_and_what_differs_now(records_folde
     assert "| course-cnn | 1.5 min | 2026-01-02 |" in text
     assert "Models of noise" not in text
     assert text.count("1 file, 0.0 MB") == 3
+
+
+def test_a_record_that_no_chapter_reads_is_named(records_folder, tmp_path):
+    for name in ("networks/cnn", "tallies/cnn-white"):
+        recorded.write(records_folder / f"{name}.safetensors", {"x": torch.zeros(3)}, {})
+    foot = new_output("display_data", {"text/markdown": ""}, metadata={"records": ["networks/cnn"]})
+
+    def chapter(profile):
+        path = tmp_path / f"{profile}.ipynb"
+        cells = [new_code_cell("", outputs=[foot])]
+        nbformat.write(new_notebook(cells=cells, metadata={"wna": {"profile": profile}}), path)
+        return path
+
+    assert pages.unread_records([chapter("book")]) == [
+        "no chapter reads the record tallies/cnn-white: ask for it in a notebook, or delete it"
+    ]
+    assert pages.unread_records([chapter("book"), chapter("smoke")]) == []  # other sizes read other records
+
+
+def test_a_chapter_tells_which_records_it_has_taken(records_folder):
+    path = records_folder / "networks" / "cnn.safetensors"
+    recorded.note(path)
+    assert recorded.title(path) in recorded.taken()

@@ -136,6 +136,17 @@ def write_records(findings: list[Finding], folder: Path) -> None:
     _write(folder / "records.md", "\n".join(parts))
 
 
+def unread_records(chapters: list[Path]) -> list[str]:
+    """What is recorded, but taken by no chapter: evidence that the book does not show. None where results are none."""
+    notebooks = [nbformat.read(chapter, as_version=4) for chapter in chapters]
+    if not recorded.used() or any(_profile(notebook) not in JUDGED for notebook in notebooks):
+        return []
+    outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
+    taken = {name for output in outputs for name in output.get("metadata", {}).get("records", [])}
+    unread = sorted({recorded.title(path) for path in recorded.files()} - taken)
+    return [f"no chapter reads the record {name}: ask for it in a notebook, or delete it" for name in unread]
+
+
 def _made(path: Path, difference: str) -> dict[str, str]:
     """The row of a record."""
     about = recorded.about(path)

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import time
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -52,8 +53,10 @@ def provenance(parameters: Any) -> None:
 
     minutes, seconds = divmod(round(time.monotonic() - _started), 60)
     values = asdict(parameters)
-    taken = [f"{count} {WORDS[kind][count > 1]}" for kind, count in recorded.taken().items()]
-    records = f" Taken from the records: {', '.join(taken)}." if taken else ""
+    taken = recorded.taken()
+    kinds = Counter(name.split("/")[0] for name in taken)
+    counted = ", ".join(f"{count} {WORDS[kind][count > 1]}" for kind, count in kinds.items())
+    records = f" Taken from the records: {counted}." if taken else ""
     profile = values.pop("profile")
     warning = "" if profile in JUDGED else " These are sizes for trying things out, **not results**."
     display(
@@ -62,5 +65,6 @@ def provenance(parameters: Any) -> None:
             f"in {minutes} min {seconds} s (less what the cache held) on {device_in_words(values['device'])}, "
             f"{versions()}.{records} "
             f"Parameters: {', '.join(f'`{name}={value!r}`' for name, value in values.items())}.*"
-        )
+        ),
+        metadata={"records": taken},
     )

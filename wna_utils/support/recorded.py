@@ -7,7 +7,6 @@ Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tall
 import hashlib
 import json
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,14 @@ def note(path: Path) -> None:
     _taken.add(path)
 
 
-def taken() -> dict[str, int]:
-    """How many records of each kind this process has taken: {"networks": 5, "tallies": 5}."""
-    return dict(Counter(path.parent.name for path in sorted(_taken)))
+def taken() -> list[str]:
+    """The records that this process has taken, such as "networks/cnn-mnist-15-epochs-seed-0", in order."""
+    return sorted(map(title, _taken))
+
+
+def title(path: Path) -> str:
+    """What a record is called among all: its kind and its name."""
+    return f"{path.parent.name}/{path.stem}"
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
