@@ -71,7 +71,7 @@ from wna_utils import __main__
 from wna_utils.support import paths
 paths.ROOT = Path({str(tmp_path)!r})
 paths.NOTEBOOKS, paths.CHAPTERS = paths.ROOT / "notebooks", paths.ROOT / "book/chapters"
-__main__.run_notebooks([], "book", False)
+__main__.run_notebooks([], "book", False, 1)
 """
     run = start(build)
     deadline = time.monotonic() + 90

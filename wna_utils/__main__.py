@@ -1,16 +1,15 @@
 """The project's commands: `python -m wna_utils data | run | audit | pages | check | sweep | record | bench`."""
 
 import argparse
-import os
 import sys
-import time
 from pathlib import Path
 
 from wna_utils.data import fetch
 from wna_utils.report import chapters, pages, site_checks
 from wna_utils.report.profiles import PROFILES
 from wna_utils.support import paths
-from wna_utils.support.checks import one_of
+from wna_utils.support.checks import at_least, one_of
+from wna_utils.support.devices import cores
 
 
 def fetch_data(names: list[str]) -> None:
@@ -19,16 +18,15 @@ def fetch_data(names: list[str]) -> None:
         print(f"{name}: {fetch.ensure_files(name)}", flush=True)
 
 
-def run_notebooks(names: list[str], profile: str, force: bool) -> None:
+def run_notebooks(names: list[str], profile: str, force: bool, jobs: int) -> None:
     """Execute the notebooks into chapters where something has changed."""
+    from wna_utils.report.build import build
+
+    at_least("jobs", jobs, 1)
     parameters = {} if profile == "book" else {"profile": profile}
-    for notebook in chapters.notebooks():
-        if names and notebook.stem not in names:
-            continue
-        started = time.monotonic()
-        print(f"{notebook.stem} …", end=" ", flush=True)
-        chapters.execute(notebook, paths.CHAPTERS / notebook.name, parameters, force=force)
-        print(f"{time.monotonic() - started:.0f} s", flush=True)
+    chosen = [notebook for notebook in chapters.notebooks() if not names or notebook.stem in names]
+    for name, seconds in build(chosen, parameters, jobs=jobs, force=force):
+        print(f"{name}: {f'{seconds:.0f} s' if seconds else 'up to date'}", flush=True)
 
 
 def write_pages() -> None:
@@ -89,15 +87,14 @@ def main() -> None:
     run.add_argument("names", nargs="*", help="notebooks (all)")
     run.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
+    run.add_argument("--jobs", type=int, default=cores(), help="notebooks at a time, one core each (%(default)s)")
     commands.add_parser("pages", help=write_pages.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
     sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)
     sweep.add_argument("notebook", help="such as s21_classification_images")
     values = "values with commas between them (gamma=0.2,0.5), or a range (seed=0:5); may be repeated"
     sweep.add_argument("-p", dest="options", metavar="NAME=VALUES", action="append", default=[], help=values)
-    sweep.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time, one core each (%(default)s)"
-    )
+    sweep.add_argument("--jobs", type=int, default=cores(), help="runs at a time, one core each (%(default)s)")
     sweep.add_argument(
         "-o", dest="folder", metavar="DIR", type=Path, required=True, help="where notebooks and table go"
     )
@@ -121,7 +118,7 @@ def main() -> None:
             case "data":
                 fetch_data(options.names)
             case "run":
-                run_notebooks(options.names, options.profile, options.force)
+                run_notebooks(options.names, options.profile, options.force, options.jobs)
             case "pages":
                 write_pages()
             case "check":

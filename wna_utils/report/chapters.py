@@ -23,24 +23,37 @@ def notebooks() -> list[Path]:
     return sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 
 
+def is_current(notebook: Path, chapter: Path, parameters: dict[str, Any]) -> bool:
+    """Whether a chapter is there, complete, and made from what its notebook and all that it depends on are now."""
+    if not chapter.exists():
+        return False
+    existing = nbformat.read(chapter, as_version=4)
+    return existing.metadata.get("wna", {}).get("stamp") == stamp(notebook, parameters) and not problems(existing)
+
+
 def execute(
-    notebook: Path, chapter: Path, parameters: dict[str, Any], *, force: bool = False, failed: Path | None = None
+    notebook: Path,
+    chapter: Path,
+    parameters: dict[str, Any],
+    *,
+    force: bool = False,
+    failed: Path | None = None,
+    progress: bool = True,
 ) -> Path:
     """Run a notebook through papermill into the file `chapter`, unless what is there was made from the same things.
 
     The result replaces the old chapter only when it is complete (see `problems`); one that failed is left in the
-    folder `failed` (`_build/failed/`). Raises `ChapterFailed`, with the notebook's own error, otherwise.
+    folder `failed` (`_build/failed/`). On a terminal a bar shows the `progress`. Raises `ChapterFailed`, with the
+    notebook's own error, otherwise.
     """
+    if not force and is_current(notebook, chapter, parameters):
+        return chapter
     made_from = stamp(notebook, parameters)
-    if not force and chapter.exists():
-        existing = nbformat.read(chapter, as_version=4)
-        if existing.metadata.get("wna", {}).get("stamp") == made_from and not problems(existing):
-            return chapter
     os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
     with TemporaryDirectory() as own:
         attempt = Path(own) / notebook.name
         try:
-            _attempt(notebook, attempt, parameters)
+            _attempt(notebook, attempt, parameters, progress)
         except ChapterFailed as error:
             kept = (failed or paths.ROOT / "_build" / "failed") / chapter.name
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +73,7 @@ def execute(
     return chapter
 
 
-def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
+def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any], progress: bool) -> None:
     """Run the notebook into the file `attempt`; raises `ChapterFailed` if it fails or is not complete."""
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -72,7 +85,7 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any]) -> None:
             parameters,
             cwd=paths.ROOT,
             kernel_name="python3",
-            progress_bar=sys.stderr.isatty(),
+            progress_bar=progress and sys.stderr.isatty(),
             request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
             extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
         )

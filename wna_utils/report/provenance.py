@@ -44,7 +44,9 @@ def device_in_words(device: str) -> str:
     resolved = resolve_device(device)
     if resolved.type == "cuda":
         return torch.cuda.get_device_name(resolved)
-    return f"{resolved.type} ({torch.get_num_threads()} threads, {'with' if has_bf16(resolved) else 'without'} bf16)"
+    threads = torch.get_num_threads()
+    bf16 = "with" if has_bf16(resolved) else "without"
+    return f"{resolved.type} ({threads} thread{'s' * (threads > 1)}, {bf16} bf16)"
 
 
 def provenance(parameters: Any) -> None:

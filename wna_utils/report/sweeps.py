@@ -2,25 +2,21 @@
 
 import os
 import re
-import signal
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import nbformat
 import pandas as pd
 import yaml
-from dask.distributed import Future, wait
 
 from wna_utils.report import chapters, params
 from wna_utils.report.claims import recorded
 from wna_utils.support import paths
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
-from wna_utils.support.workers import WORKER, cluster
+from wna_utils.support.workers import WORKER, as_they_finish, cluster
 
 
 def grid(options: Iterable[str]) -> list[dict[str, Any]]:
@@ -63,7 +59,7 @@ def run_one(notebook: Path, parameters: dict[str, Any], target: Path) -> dict[st
     """Run the notebook into `target` with one thread, unless that was done before; returns its row of the table."""
     os.environ.update(WORKER)
     try:
-        chapters.execute(notebook, target, parameters, failed=target.parent / "failed")
+        chapters.execute(notebook, target, parameters, failed=target.parent / "failed", progress=False)
     except (chapters.ChapterFailed, OSError) as error:
         return {**parameters, "status": "failed", "error": str(error)}
     executed = nbformat.read(target, as_version=4)
@@ -96,7 +92,7 @@ def sweep(
             client.submit(run_one, notebook, parameters, folder / file_name(parameters), pure=False): i
             for i, parameters in enumerate(combinations)
         }
-        for future in bar(_as_they_finish(list(futures)), total=len(futures), desc=notebook.stem, unit="run"):
+        for future in bar(as_they_finish(list(futures)), total=len(futures), desc=notebook.stem, unit="run"):
             i = futures[future]
             lost = future.exception()  # of the worker itself, not of the notebook
             rows[i] = {**combinations[i], "status": "failed", "error": repr(lost)} if lost else future.result()
@@ -104,27 +100,3 @@ def sweep(
             with paths.replacing(folder / "summary.csv") as temporary:
                 table.to_csv(temporary, index=False)
     return table
-
-
-def _as_they_finish(futures: list[Future]) -> Iterator[Future]:
-    """The futures, each when it is done; raises `KeyboardInterrupt` within a second of Ctrl-C."""
-    with _interrupt_noted() as interrupted:
-        while futures:
-            try:
-                done, futures = wait(futures, timeout=1, return_when="FIRST_COMPLETED")
-            except TimeoutError:
-                done = set()
-            if interrupted.is_set():
-                raise KeyboardInterrupt
-            yield from done
-
-
-@contextmanager
-def _interrupt_noted() -> Iterator[Event]:
-    """An event that Ctrl-C sets. As an exception, it could come while a finalizer runs, and be lost."""
-    noted = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: noted.set())
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
 """Devices and number formats: what the caller asks for against what this machine has."""
 
 import contextlib
+import os
 
 import torch
 
@@ -43,3 +44,8 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     if device.type == "cuda":  # whose convolutions would otherwise round to 10 bits
         return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
     return contextlib.nullcontext()
+
+
+def cores() -> int:
+    """How many of the machine's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

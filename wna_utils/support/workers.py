@@ -5,9 +5,10 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from urllib.parse import urlsplit
 
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, Future, LocalCluster, wait
 
 from wna_utils.support.checks import at_least
 
@@ -34,6 +35,30 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
         )
     with local, Client(local) as client:
         yield client
+
+
+def as_they_finish(futures: list[Future]) -> Iterator[Future]:
+    """The futures, each when it is done; raises `KeyboardInterrupt` within a second of Ctrl-C."""
+    with _interrupt_noted() as interrupted:
+        while futures:
+            try:
+                done, futures = wait(futures, timeout=1, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                done = set()
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            yield from done
+
+
+@contextmanager
+def _interrupt_noted() -> Iterator[Event]:
+    """An event that Ctrl-C sets. As an exception, it could come while a finalizer runs, and be lost."""
+    noted = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: noted.set())
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _require_listener(address: str) -> None:

@@ -1,0 +1,64 @@
+import time
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from wna_utils.report import chapters
+from wna_utils.report.build import build
+from wna_utils.support import paths
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """Write a notebook of one cell; chapters and failed runs stay among the test's own files."""
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "CHAPTERS", tmp_path / "chapters")
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/sizes.yaml").write_text("{}")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/claims.yml").write_text("[]")
+
+    def write(name, source):
+        cells = [new_code_cell("n = 1", metadata={"tags": ["parameters"]}), new_code_cell(source)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / f"{name}.ipynb")
+        return tmp_path / f"{name}.ipynb"
+
+    return write
+
+
+def printed(name):
+    return nbformat.read(paths.CHAPTERS / f"{name}.ipynb", as_version=4).cells[-1].outputs[0].text
+
+
+def test_chapters_are_made_side_by_side_and_a_failed_one_stops_no_other(notebook):
+    """Each waits for the other's file, so that one after the other they would wait for ever."""
+    wait = "import pathlib, time\npathlib.Path({own!r}).touch()\n"
+    wait += "while not pathlib.Path({other!r}).exists():\n    time.sleep(0.1)\n"
+    files = [str(paths.ROOT / name) for name in "ab"]
+    meet = [wait.format(own=files[k], other=files[1 - k]) for k in (0, 1)]
+    good = notebook("good", f"{meet[0]}import os; print(os.environ['OMP_NUM_THREADS'])")
+    bad = notebook("bad", f"{meet[1]}1 / 0")
+    done = []
+    with pytest.raises(chapters.ChapterFailed, match=r"^bad\.ipynb: ZeroDivisionError: division by zero"):
+        done.extend(build([good, bad], {}, jobs=2))
+    assert [name for name, _ in done] == ["good"]
+    assert printed("good") == "1\n"
+    assert not (paths.CHAPTERS / "bad.ipynb").exists()
+    assert (paths.ROOT / "_build/failed/bad.ipynb").exists()
+
+
+def test_only_what_has_changed_is_made_again(notebook):
+    one, two = (notebook(name, "import time; print(time.time_ns())") for name in ("one", "two"))
+    first = dict(build([one, two], {}, jobs=1))
+    assert min(first.values()) > 0
+    made = printed("one")
+    notebook("two", "print('changed')")
+    started = time.monotonic()
+    assert dict(build([one], {}, jobs=2)) == {"one": 0.0}
+    assert time.monotonic() - started < 2  # no worker was started for it
+    assert dict(build([one, two], {}, jobs=2))["one"] == 0.0
+    assert (printed("one"), printed("two")) == (made, "changed\n")
+    assert dict(build([one], {}, jobs=2, force=True))["one"] > 0
