@@ -79,10 +79,11 @@ def _make_on_workers(
     with cluster(jobs, scheduler) as client:
         noise = [client.submit(_made, each, device, pure=False) for each in records if isinstance(each, Fitted)]
         futures, last = dict.fromkeys(noise), {}
-        for record in records:
+        for place, record in enumerate(records):  # what is planned first is made first, as far as it can be
             if not isinstance(record, Fitted):  # after the noise, and after what its network has before
                 network = record.name if isinstance(record, Trained) else record.network.name
-                future = client.submit(_made_after, last.get(network, noise), record, device, pure=False)
+                how = {"pure": False, "priority": -place}
+                future = client.submit(_made_after, last.get(network, noise), record, device, **how)
                 futures[future], last[network] = record.name, [future]
         failed = []
         for future in as_completed(futures):
