@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from wna_utils.report import chapters, claims
+from wna_utils.report.rules import ledger
 from wna_utils.support import paths
 
 NOTEBOOKS = chapters.notebooks()
@@ -55,7 +56,7 @@ def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
     chapter = nbformat.read(chapters.execute(notebook, tmp_path / notebook.name, SMOKE), as_version=4)
     assert chapters.problems(chapter) == []
     figures = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in chapter.cells}
-    expected = {claim.id for claim in claims.ledger().values() if claim.rule and claim.figure in figures}
+    expected = {claim.id for claim in ledger().values() if claim.rule and claim.figure in figures}
     assert set(claims.recorded(chapter)) == expected
     for cell in chapter.cells:
         if figure := cell.metadata.get("mystnb", {}).get("figure"):

@@ -4,8 +4,9 @@ import nbformat
 import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from wna_utils.report import claims, pages
+from wna_utils.report import pages
 from wna_utils.report.audit import Finding
+from wna_utils.report.rules import NOT_JUDGED, ledger
 from wna_utils.support import recorded
 
 
@@ -29,13 +30,13 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     nbformat.write(new_notebook(cells=[cell]), chapter)
     missing = pages.write_scorecard([chapter], tmp_path)
     text = (tmp_path / "scorecard.md").read_text()
-    assert len(missing) == sum(claim.rule is not None for claim in claims.ledger().values()) - 1
-    assert all(claim.statement in text for claim in claims.ledger().values())
+    assert len(missing) == sum(claim.rule is not None for claim in ledger().values()) - 1
+    assert all(claim.statement in text for claim in ledger().values())
     assert "99.00 % (95 % CI 98.90 to 99.10 %; n = 5 networks)\n\n    noise: 5 × 9, recorded\n" in text
     assert "98.97 %, pixels scaled wrongly" in text
     assert "{bdg-success}`reproduced`" in text
     summary = (tmp_path / "summary.md").read_text()
-    assert f"Of {len(claims.ledger())} claims: **1** reproduced" in summary
+    assert f"Of {len(ledger())} claims: **1** reproduced" in summary
     assert "| §3.1 | 1 |" in summary
 
 
@@ -66,7 +67,7 @@ def chapter_of(profile, folder):
 
 def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
     pages.write_scorecard([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
-    assert claims.NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
+    assert NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
     assert "reproduced" not in (tmp_path / "summary.md").read_text()
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
 from wna_utils.report.audit import Finding
-from wna_utils.report.claims import NOT_JUDGED, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim
 from wna_utils.report.profiles import JUDGED, notice
+from wna_utils.report.rules import NOT_JUDGED, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Claim, ledger
 from wna_utils.support import paths, recorded
 
 RECORDS = {
@@ -41,15 +41,15 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
         judged &= _profile(notebook) in JUDGED
         ours |= claims.recorded(notebook)
         noise |= claims.noise_shown(notebook)
-    ledger = claims.ledger()
-    verdicts = {claim.id: _verdict(claim, ours.get(claim.id), judged) for claim in ledger.values()}
-    rows = [_row(claim, verdicts[claim.id], ours.get(claim.id), noise.get(claim.id)) for claim in ledger.values()]
+    listed = ledger().values()
+    verdicts = {claim.id: _verdict(claim, ours.get(claim.id), judged) for claim in listed}
+    rows = [_row(claim, verdicts[claim.id], ours.get(claim.id), noise.get(claim.id)) for claim in listed]
     head = "* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
     options = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 14 14 22 8\n"
     _write(folder / "scorecard.md", f":::{{list-table}}\n{options}\n{head}{''.join(rows)}:::\n")
 
-    sections = dict.fromkeys(claim.section for claim in ledger.values())
-    counted = Counter((claim.section, verdicts[claim.id]) for claim in ledger.values())
+    sections = dict.fromkeys(claim.section for claim in listed)
+    counted = Counter((claim.section, verdicts[claim.id]) for claim in listed)
     table = pd.DataFrame(
         {
             verdict: [counted[section, verdict] for section in sections]
@@ -60,11 +60,9 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     )
     total = ", ".join(f"**{n}** {verdict}" for verdict, n in table.sum().items() if n)
     _write(
-        folder / "summary.md", f"Of {len(ledger)} claims: {total}.\n\n{_markdown(table.reset_index(names='section'))}\n"
+        folder / "summary.md", f"Of {len(listed)} claims: {total}.\n\n{_markdown(table.reset_index(names='section'))}\n"
     )
-    return [
-        f"no notebook records the claim {claim.id}" for claim in ledger.values() if claim.rule and claim.id not in ours
-    ]
+    return [f"no notebook records the claim {claim.id}" for claim in listed if claim.rule and claim.id not in ours]
 
 
 def _profile(chapter: nbformat.NotebookNode) -> str:
