@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from wna_utils.data import fetch
-from wna_utils.report import chapters, pages, site_checks
+from wna_utils.report import chapters, pages, scorecard, site_checks
 from wna_utils.report.profiles import PROFILES
 from wna_utils.support import paths
 from wna_utils.support.checks import at_least, one_of
@@ -35,7 +35,7 @@ def write_pages() -> None:
     pages.write_cover(paths.CHAPTERS / "s31_classifier_biases.ipynb", "fig-s31-cnn-maps", folder)
     pages.write_status(executed, folder)
     pages.write_notice(executed, folder)
-    _stop_at(pages.write_scorecard(executed, folder) + pages.unread_records(executed))
+    _stop_at(scorecard.write_scorecard(executed, folder) + pages.unread_records(executed))
 
 
 def check_pages() -> None:

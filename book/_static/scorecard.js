@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!table) return;
   const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const rows = [...table.tBodies[0].rows];
-  const text = (row, column) => row.cells[column].textContent.trim();
+  const text = (row, column) => (row.cells[column].querySelector(".sd-badge") ?? row.cells[column]).textContent.trim();
 
   const bar = document.createElement("div");
   bar.className = "scorecard-filters";

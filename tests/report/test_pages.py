@@ -6,7 +6,6 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from wna_utils.report import pages
 from wna_utils.report.audit import Finding
-from wna_utils.report.rules import NOT_JUDGED, ledger
 from wna_utils.support import recorded
 
 
@@ -16,28 +15,6 @@ def test_cover_is_the_named_figure(tmp_path):
     nbformat.write(new_notebook(cells=[new_code_cell(""), cell]), tmp_path / "chapter.ipynb")
     pages.write_cover(tmp_path / "chapter.ipynb", "fig-a", tmp_path)
     assert (tmp_path / "cover.png").read_bytes() == b"picture"
-
-
-def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
-    def output(name, text):
-        data = {"application/papermill.record/text/plain": text}
-        return new_output("display_data", data=data, metadata={"scrapbook": {"name": name}})
-
-    metric = '{"value": 0.99, "low": 0.989, "high": 0.991, "n": 5, "of": "networks"}'
-    outputs = [("metric: s31_cnn_accuracy", metric), ("shown: s31_cnn_accuracy", "noise: 5 × 9, recorded")]
-    cell = new_code_cell("", outputs=[output(*each) for each in [*outputs, ("other", "1")]])
-    chapter = tmp_path / "chapter.ipynb"
-    nbformat.write(new_notebook(cells=[cell]), chapter)
-    missing = pages.write_scorecard([chapter], tmp_path)
-    text = (tmp_path / "scorecard.md").read_text()
-    assert len(missing) == sum(claim.rule is not None for claim in ledger().values()) - 1
-    assert all(claim.statement in text for claim in ledger().values())
-    assert "99.00 % (95 % CI 98.90 to 99.10 %; n = 5 networks)\n\n    noise: 5 × 9, recorded\n" in text
-    assert "98.97 %, pixels scaled wrongly" in text
-    assert "{bdg-success}`reproduced`" in text
-    summary = (tmp_path / "summary.md").read_text()
-    assert f"Of {len(ledger())} claims: **1** reproduced" in summary
-    assert "| §3.1 | 1 |" in summary
 
 
 def test_status_says_when_and_where_each_chapter_was_executed(tmp_path):
@@ -63,12 +40,6 @@ def chapter_of(profile, folder):
     chapter = new_notebook(cells=[new_code_cell("", outputs=[output])], metadata={"wna": {"profile": profile}})
     nbformat.write(chapter, folder / f"{profile}.ipynb")
     return folder / f"{profile}.ipynb"
-
-
-def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
-    pages.write_scorecard([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
-    assert NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
-    assert "reproduced" not in (tmp_path / "summary.md").read_text()
 
 
 def test_banner_is_there_only_where_numbers_are_no_results(tmp_path):

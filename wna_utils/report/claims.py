@@ -12,9 +12,10 @@ from wna_utils.analysis.estimates import Estimate
 from wna_utils.observe.tally import Tally
 from wna_utils.report.params import running_profile
 from wna_utils.report.profiles import JUDGED
-from wna_utils.report.rules import NOT_JUDGED, NOT_TESTABLE, ledger
+from wna_utils.report.rules import NOT_JUDGED, ledger
 
-METRIC, SHOWN = "metric: ", "shown: "  # what glued estimates, and the noise behind them, are called, begins so
+# What glued estimates are called begins so: as the text says it, as the code does it, and the noise behind them.
+METRIC, CODE, SHOWN = "metric: ", "by the code: ", "shown: "
 
 
 class Printed(str):
@@ -23,24 +24,27 @@ class Printed(str):
     __repr__ = str.__str__
 
 
-def record(claim_id: str, estimate: Estimate, shown: Sequence[Tally] = ()) -> None:
+def record(claim_id: str, estimate: Estimate, shown: Sequence[Tally] = (), by_code: Estimate | None = None) -> None:
     """Record an estimate under its claim, for the scorecard and for the prose of the page.
 
     `shown` are the tallies that it rests on, so that the scorecard can say how much noise that was, shown to how many
-    networks, and whether now or for the records.
+    networks, and whether now or for the records. `by_code` is the same by what the authors' code does, where that is
+    another thing than the text says.
 
-    Glues the estimate in words as `{claim_id}` and its verdict as `{claim_id}_verdict`; in a profile whose numbers are
-    no results, that is "not judged". Raises `KeyError` for an id that the ledger lacks.
+    Glues the estimate in words as `{claim_id}`, the other as `{claim_id}_by_code`, and the verdict as
+    `{claim_id}_verdict`; in a profile whose numbers are no results, that is "not judged". Raises `KeyError` for an id
+    that the ledger lacks.
     """
     from myst_nb import glue
 
     claim = ledger()[claim_id]
     glue(claim_id, in_words(estimate, claim.unit), display=False)
-    verdict = claim.rule.verdict(estimate) if claim.rule else NOT_TESTABLE
-    if running_profile() not in JUDGED:
-        verdict = NOT_JUDGED
+    verdict = claim.verdict(estimate, by_code) if running_profile() in JUDGED else NOT_JUDGED
     glue(f"{claim_id}_verdict", Printed(verdict), display=False)
     glue(f"{METRIC}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
+    if by_code:
+        glue(f"{claim_id}_by_code", in_words(by_code, claim.unit), display=False)
+        glue(f"{CODE}{claim_id}", Printed(json.dumps(vars(by_code))), display=False)
     glue(f"{SHOWN}{claim_id}", Printed(_shown_in_words(shown)), display=False)
 
 
@@ -87,9 +91,9 @@ def _number(value: float, unit: str, decimals: int = 1) -> str:
     return f"{value:.2f}"
 
 
-def recorded(notebook: nbformat.NotebookNode) -> dict[str, Estimate]:
-    """The estimates that an executed notebook recorded, by claim id."""
-    return {claim: Estimate(**json.loads(text)) for claim, text in _glued(notebook, METRIC).items()}
+def recorded(notebook: nbformat.NotebookNode, prefix: str = METRIC) -> dict[str, Estimate]:
+    """The estimates that an executed notebook recorded, by claim id: of the text's rule (`METRIC`) or the `CODE`'s."""
+    return {claim: Estimate(**json.loads(text)) for claim, text in _glued(notebook, prefix).items()}
 
 
 def noise_shown(notebook: nbformat.NotebookNode) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The rules: what the ledger `book/claims.yml` says of every claim, and how a rule decides about an estimate."""
 
 import math
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,9 @@ from wna_utils.support.paths import ROOT
 
 LEDGER = ROOT / "book" / "claims.yml"
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable"
+BY_CODE = "reproduced by the code's rule"  # but not by the text's
 NOT_JUDGED = "not judged"  # by sizes that are for trying things out
+SIGNIFICANT = 0.025  # how often one end of a 95 % interval lies beyond a null hypothesis that is true
 Range = tuple[float | None, float | None]
 
 
@@ -37,6 +40,28 @@ class Rule(_Strict):
                 return verdict
         return NOT_REPRODUCED
 
+    def chance(self, possible: tuple[float, float]) -> float:
+        """How often the rule would say "reproduced" if there were nothing to it.
+
+        A rule about an end of the interval asks for a difference from chance, which is found in 2.5 % of cases where
+        there is none. One about the value is met by as much of the `possible` range as its own range covers.
+        """
+        if self.use != "value":
+            return SIGNIFICANT
+        (low, high), (least, most) = self.reproduced, possible
+        low, high = (least if low is None else max(low, least)), (most if high is None else min(high, most))
+        return max(high - low, 0) / (most - least)
+
+
+class Amendment(_Strict):
+    """What a claim said before it was amended; a rule that was not changed is not repeated."""
+
+    on: date
+    why: str
+    verdict: str  # what the estimate of the time got by it
+    rule: Rule | None = None
+    statement: str | None = None
+
 
 class Claim(_Strict):
     """One claim of the paper or of a replication; see the head of `book/claims.yml`."""
@@ -50,7 +75,16 @@ class Claim(_Strict):
     unit: Literal["percent", "number", "count"]
     figure: str | None = None
     rule: Rule | None = None
+    by_code: Rule | None = None
     reason: str | None = None
+    theorem: bool = False
+    same_as: str | None = None
+    about: Literal["networks", "data"] = "networks"
+    possible: tuple[float, float] | None = None
+    no_interval: str | None = None
+    few: str | None = None
+    order: Literal["history", "word"] = "word"
+    amended: tuple[Amendment, ...] = ()
 
     @model_validator(mode="after")
     def _decidable(self):
@@ -58,14 +92,40 @@ class Claim(_Strict):
             raise ValueError(f"claim {self.id} needs either a rule or a reason why it cannot be tested")
         if self.rule and not self.figure:
             raise ValueError(f"claim {self.id} needs the label of the figure that shows it")
+        if self.by_code and not self.rule:
+            raise ValueError(f"claim {self.id} has a rule of the code, but none of the text")
         return self
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts among the paper's or a replication's claims: a theorem doesn't, nor one said elsewhere."""
+        return not self.theorem and not self.same_as
+
+    def verdict(self, estimate: Estimate | None, by_code: Estimate | None = None) -> str:
+        """What the rules say of what was measured as the text says it, and as the code does it."""
+        if not (self.rule and estimate):
+            return NOT_TESTABLE
+        verdict = self.rule.verdict(estimate)
+        code_agrees = self.by_code and by_code and self.by_code.verdict(by_code) == REPRODUCED
+        return BY_CODE if code_agrees and verdict not in (REPRODUCED, NOT_TESTABLE) else verdict
+
+    def chance(self) -> float:
+        """How often "reproduced" would come out by chance; see `Rule.chance`."""
+        if not self.rule:
+            return 0.0
+        low = self.rule.reproduced[0]
+        usual = {"percent": (-1 if low is not None and low < 0 else 0, 1), "count": (0, 10), "number": (-1, 1)}
+        return self.rule.chance(self.possible or usual[self.unit])
 
 
 @cache
 def ledger(path: Path = LEDGER) -> dict[str, Claim]:
-    """All claims by id; raises `ValueError` if one is malformed or an id stands twice."""
+    """All claims by id; raises `ValueError` if one is malformed, an id stands twice, or one is the same as nothing."""
     claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):
         raise ValueError(f"{path.name} has the same id twice")
+    for claim in claims:
+        if claim.same_as and (claim.same_as not in by_id or by_id[claim.same_as].same_as):
+            raise ValueError(f"{path.name}: {claim.id} is said to be the same as {claim.same_as}, which is no claim")
     return by_id

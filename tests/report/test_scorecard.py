@@ -1,0 +1,148 @@
+from datetime import date
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from wna_utils.report import scorecard
+from wna_utils.report.rules import NOT_JUDGED, Amendment, Claim, Rule, ledger
+
+
+def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
+    def output(name, text):
+        data = {"application/papermill.record/text/plain": text}
+        return new_output("display_data", data=data, metadata={"scrapbook": {"name": name}})
+
+    metric = '{"value": 0.99, "low": 0.989, "high": 0.991, "n": 5, "of": "networks"}'
+    outputs = [("metric: s31_cnn_accuracy", metric), ("shown: s31_cnn_accuracy", "noise: 5 × 9, recorded")]
+    cell = new_code_cell("", outputs=[output(*each) for each in [*outputs, ("other", "1")]])
+    chapter = tmp_path / "chapter.ipynb"
+    nbformat.write(new_notebook(cells=[cell]), chapter)
+    missing = scorecard.write_scorecard([chapter], tmp_path)
+    text = (tmp_path / "scorecard.md").read_text()
+    assert len(missing) == sum(claim.rule is not None for claim in ledger().values()) - 1
+    assert all(claim.statement in text for claim in ledger().values())
+    assert "99.00 % (95 % CI 98.90 to 99.10 %; n = 5 networks)\n\n    noise: 5 × 9, recorded\n" in text
+    assert "98.97 %, pixels scaled wrongly" in text
+    assert "{bdg-success}`reproduced`" in text
+    summary = (tmp_path / "summary.md").read_text()
+    assert f"Of {len(ledger())} claims: **1** reproduced" in summary
+    assert "| §3.1 | 1 |" in summary
+
+
+def chapter_of(profile, folder):
+    metric = '{"value": 0.99, "low": 0.98, "high": 1, "n": 5, "of": "networks"}'
+    output = new_output(
+        "display_data",
+        data={"application/papermill.record/text/plain": metric},
+        metadata={"scrapbook": {"name": "metric: s31_cnn_accuracy"}},
+    )
+    chapter = new_notebook(cells=[new_code_cell("", outputs=[output])], metadata={"wna": {"profile": profile}})
+    nbformat.write(chapter, folder / f"{profile}.ipynb")
+    return folder / f"{profile}.ipynb"
+
+
+def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
+    scorecard.write_scorecard([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
+    assert NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
+    assert "reproduced" not in (tmp_path / "summary.md").read_text()
+
+
+CLAIM = {
+    "id": "a",
+    "section": "1",
+    "where": "text",
+    "statement": "It works.",
+    "paper": "yes",
+    "unit": "number",
+    "figure": "fig-a",
+    "rule": {"reproduced": (0.5, 1), "partly": (0.2, 1)},
+}
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """Scorecard and summary of a ledger of these claims, for which estimates (and the code's) were recorded."""
+
+    def written(claims, recorded):
+        listed = {each.id: each for each in (Claim(**{**CLAIM, **entry}) for entry in claims)}
+        monkeypatch.setattr(scorecard, "ledger", lambda: listed)
+        glued = [
+            (f"{prefix}{name}", value)
+            for name, *values in recorded
+            for prefix, value in zip(PREFIXES, values, strict=False)
+        ]
+        outputs = [
+            new_output(
+                "display_data",
+                data={"text/plain": f'{{"value": {value}, "low": 0.1, "high": 0.9, "n": 5, "of": "networks"}}'},
+                metadata={"scrapbook": {"name": name}},
+            )
+            for name, value in glued
+        ]
+        nbformat.write(new_notebook(cells=[new_code_cell("", outputs=outputs)]), tmp_path / "x.ipynb")
+        scorecard.write_scorecard([tmp_path / "x.ipynb"], tmp_path)
+        return (tmp_path / "scorecard.md").read_text(), (tmp_path / "summary.md").read_text()
+
+    return written
+
+
+PREFIXES = ("metric: ", "by the code: ")
+
+
+def test_amended_claim_shows_its_old_rule_its_old_verdict_and_why(card):
+    rule = {"use": "low", "reproduced": (0.7, None), "partly": (0.3, None)}
+    amended = [{"on": date(2026, 11, 26), "why": "it could not fail", "verdict": "partly", "rule": rule}]
+    text, _ = card([{"amended": amended}], [("a", 0.6)])
+    assert "Amended 2026-11-26: it could not fail." in text
+    assert "Its rule was: low end from 0.7; partly from 0.3. By that it was *partly*." in text
+    assert "`reproduced`\n\n    0.5 to 1; partly 0.2 to 1\n" in text
+
+
+def test_what_only_the_codes_rule_reproduces_is_said_to_be_so(card):
+    claims = [{"by_code": {"reproduced": (0.5, 1), "partly": (0, 1)}}]
+    text, summary = card(claims, [("a", 0.1, 0.6)])
+    assert "{bdg-info}`reproduced by the code's rule`" in text
+    assert "by the code: 0.60 (95 % CI 0.10 to 0.90; n = 5 networks)" in text
+    assert "**1** reproduced by the code's rule" in summary
+    assert "{bdg-success}`reproduced`" in card(claims, [("a", 0.6, 0.1)])[0]
+    assert "{bdg-danger}`not reproduced`" in card(claims, [("a", 0.1, 0.2)])[0]
+
+
+def test_theorems_and_rows_that_repeat_another_are_not_counted(card):
+    claims = [{}, {"id": "b", "theorem": True}, {"id": "c", "same_as": "a"}]
+    text, summary = card(claims, [(name, 0.6) for name in "abc"])
+    assert "Of 1 claims: **1** reproduced." in summary
+    assert "Of 1 theorems, which are checked and not counted, 1 hold." in summary
+    assert "1 rows that say again what another says are not counted." in summary
+    assert "A theorem: this checks it" in text
+    assert "Said in another row, too (“It works.”)" in text
+
+
+def test_chance_and_networks_are_counted_by_hand(card):
+    """A quarter of the values from −1 to 1, and 2.5 % for a difference from chance; one claim is not about networks."""
+    low = {"use": "low", "reproduced": (0, 1), "partly": (-1, 1)}
+    claims = [{"id": name, "about": "networks" if name == "a" else "data"} for name in "abcdefgh"]
+    _, summary = card([*claims, {"id": "i", "rule": low}], [(name, 0.6) for name in "abcdefghi"])
+    assert sum(Claim(**{**CLAIM, **each}).chance() for each in claims) == 2.0
+    assert "Chance alone would give about 2 “reproduced”" in summary
+    assert "Of the 2 rules about networks, 2 are decided by 3 networks or more." in summary
+
+
+@pytest.mark.parametrize(
+    ("rule", "possible", "chance"),
+    [
+        (Rule(reproduced=(0.2, 0.4), partly=(0, 1)), (0, 1), 0.2),
+        (Rule(reproduced=(0.5, None), partly=(0, None)), (-1, 1), 0.25),
+        (Rule(reproduced=(None, -0.5), partly=(None, 0)), (-1, 1), 0.25),
+        (Rule(reproduced=(-3, 3), partly=(-3, 3)), (-1, 1), 1.0),
+        (Rule(use="low", reproduced=(0.2, 1), partly=(0, 1)), (0, 1), 0.025),
+    ],
+)
+def test_chance_is_the_share_of_what_is_possible(rule, possible, chance):
+    assert rule.chance(possible) == pytest.approx(chance)
+
+
+def test_an_amendment_must_say_when_why_and_what_came_out():
+    with pytest.raises(ValueError, match="why"):
+        Amendment(on=date(2026, 1, 1), verdict="partly")

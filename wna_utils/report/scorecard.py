@@ -1,0 +1,177 @@
+"""The scorecard: every claim with what was published, what was measured, and the verdict; and how many of each."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from wna_utils.analysis.estimates import Estimate
+from wna_utils.report import claims
+from wna_utils.report.pages import markdown, profile, write
+from wna_utils.report.profiles import JUDGED
+from wna_utils.report.rules import (
+    BY_CODE,
+    NOT_JUDGED,
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    PARTLY,
+    REPRODUCED,
+    Amendment,
+    Claim,
+    Rule,
+    ledger,
+)
+
+BADGES = {
+    REPRODUCED: "success",
+    BY_CODE: "info",
+    PARTLY: "warning",
+    NOT_REPRODUCED: "danger",
+    NOT_TESTABLE: "light",
+    NOT_JUDGED: "light",
+}
+HEAD = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 13 13 20 12\n"
+HEAD += "\n* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
+FEWEST = 3  # networks that are to decide about networks
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the chapters recorded, by claim: as the text says it, as the code does it, and the noise behind it."""
+
+    as_text: Mapping[str, Estimate]
+    as_code: Mapping[str, Estimate]
+    noise: Mapping[str, str]
+    judged: bool  # whether all chapters have sizes that give results
+
+    @classmethod
+    def of(cls, chapters: list[Path]) -> "Measured":
+        """What these executed chapters recorded."""
+        as_text, as_code, noise, judged = {}, {}, {}, True
+        for chapter in chapters:
+            notebook = nbformat.read(chapter, as_version=4)
+            judged &= profile(notebook) in JUDGED
+            as_text |= claims.recorded(notebook)
+            as_code |= claims.recorded(notebook, claims.CODE)
+            noise |= claims.noise_shown(notebook)
+        return cls(as_text, as_code, noise, judged)
+
+    def verdict(self, claim: Claim) -> str:
+        """What the claim's rules say of it; where sizes are for trying things out, nothing is judged."""
+        verdict = claim.verdict(self.as_text.get(claim.id), self.as_code.get(claim.id))
+        return verdict if self.judged or verdict == NOT_TESTABLE else NOT_JUDGED
+
+
+def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
+    """Write `scorecard.md`, the table of all claims, and `summary.md`, that of verdicts by section.
+
+    Returns what no chapter recorded, though it has a rule.
+    """
+    measured, listed = Measured.of(chapters), ledger().values()
+    rows = "".join(_row(claim, measured) for claim in listed)
+    write(folder / "scorecard.md", f":::{{list-table}}\n{HEAD}{rows}:::\n")
+    write(folder / "summary.md", _summary(measured))
+    missing = [claim.id for claim in listed if claim.rule and claim.id not in measured.as_text]
+    return [f"no notebook records the claim {name}" for name in missing]
+
+
+def _row(claim: Claim, measured: Measured) -> str:
+    verdict = measured.verdict(claim)
+    judged = [f"{{bdg-{BADGES[verdict]}}}`{verdict}`"] + ([_in_words(claim.rule, claim.unit)] if claim.rule else [])
+    cells = (
+        [_section(claim.section)],
+        [claim.statement, *_notes(claim)],
+        [claim.paper],
+        [claim.southampton],
+        _measured(claim, measured),
+        judged,
+    )
+    return "* - " + "\n  - ".join("\n\n    ".join(paragraphs) for paragraphs in cells) + "\n"
+
+
+def _notes(claim: Claim) -> list[str]:
+    """Where a claim stands, there and here, and what else is to be known about it."""
+    where = claim.where.replace("*", r"\*")
+    notes = [f"{where}; here {{numref}}`{claim.figure}`" if claim.figure else where]
+    if claim.theorem:
+        notes.append("A theorem: this checks it, and is not counted among the claims.")
+    if claim.same_as:
+        notes.append(f"Said in another row, too (“{ledger()[claim.same_as].statement}”), and not counted again.")
+    return notes + [_before(each, claim.unit) for each in claim.amended]
+
+
+def _measured(claim: Claim, measured: Measured) -> list[str]:
+    """What was measured, or the reason why nothing was."""
+    if not (ours := measured.as_text.get(claim.id)):
+        return [claim.reason or "–"]
+    said = [claims.in_words(ours, claim.unit)]
+    if by_code := measured.as_code.get(claim.id):
+        said.append(f"by the code: {claims.in_words(by_code, claim.unit)}")
+    if math.isnan(ours.low) and claim.no_interval:
+        said.append(f"no interval: {claim.no_interval}")
+    return said + [each for each in [measured.noise.get(claim.id)] if each]
+
+
+def _before(amendment: Amendment, unit: str) -> str:
+    """What a claim said before it was amended, and why it was."""
+    said = f"Amended {amendment.on}: {amendment.why}."
+    if amendment.statement:
+        said += f" It said: “{amendment.statement}”"
+    if amendment.rule:
+        said += f" Its rule was: {_in_words(amendment.rule, unit)}."
+    return f"{said} By that it was *{amendment.verdict}*."
+
+
+def _in_words(rule: Rule, unit: str) -> str:
+    """A rule in words: "low end 0.50 to 0.97; partly 0.30 to 0.99"."""
+    end = "" if rule.use == "value" else f"{rule.use} end "
+    return f"{end}{_range(rule.reproduced, unit)}; partly {_range(rule.partly, unit)}"
+
+
+def _range(limits: tuple[float | None, float | None], unit: str) -> str:
+    scale, sign = (100, " %") if unit == "percent" else (1, "")
+    low, high = (None if limit is None else f"{limit * scale:.4g}".replace("-", "−") for limit in limits)
+    if low is None:
+        return f"up to {high}{sign}"
+    return f"from {low}{sign}" if high is None else f"{low} to {high}{sign}"
+
+
+def _summary(measured: Measured) -> str:
+    """How many claims were reproduced, and how many would be by chance; a table by section."""
+    listed = [claim for claim in ledger().values() if claim.counts]
+    verdicts = {claim.id: measured.verdict(claim) for claim in ledger().values()}
+    sections = dict.fromkeys(claim.section for claim in listed)
+    counted = Counter((claim.section, verdicts[claim.id]) for claim in listed)
+    used = [verdict for verdict in BADGES if verdict in {verdicts[claim.id] for claim in listed}]
+    table = pd.DataFrame(
+        {verdict: [counted[section, verdict] for section in sections] for verdict in used},
+        index=[_section(section) for section in sections],
+    )
+    total = ", ".join(f"**{n}** {verdict}" for verdict, n in table.sum().items())
+    said = [f"Of {len(listed)} claims: {total}."]
+    if measured.judged:
+        by_chance = sum(claim.chance() for claim in listed if verdicts[claim.id] != NOT_TESTABLE)
+        said.append(f"Chance alone would give about {by_chance:.0f} “reproduced” ({{ref}}`how <by-chance>`).")
+        said.append(_networks(listed, measured))
+    theorems = [claim for claim in ledger().values() if claim.theorem]
+    if theorems and measured.judged:
+        hold = sum(verdicts[claim.id] == REPRODUCED for claim in theorems)
+        said.append(f"Of {len(theorems)} theorems, which are checked and not counted, {hold} hold.")
+    if again := sum(claim.same_as is not None for claim in ledger().values()):
+        said.append(f"{again} rows that say again what another says are not counted.")
+    return f"{' '.join(said)}\n\n{markdown(table.reset_index(names='section'))}\n"
+
+
+def _networks(listed: list[Claim], measured: Measured) -> str:
+    """How many rules about networks several networks decide."""
+    found = [measured.as_text[each.id] for each in listed if each.about == "networks" and each.id in measured.as_text]
+    several = sum(each.of == "networks" and each.n >= FEWEST for each in found)
+    return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more."
+
+
+def _section(section: str) -> str:
+    return f"§{section}" if section[0].isdigit() else section
