@@ -8,7 +8,7 @@ from wna_utils.analysis.activations import (
     turned,
 )
 from wna_utils.analysis.courses import Course, course
-from wna_utils.analysis.estimates import Estimate, area_under_curve, mean_over, proportion
+from wna_utils.analysis.estimates import Estimate, area_under_curve, mean_over, mean_over_pairs, proportion
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
 from wna_utils.analysis.psychometrics import fit_psychometric
 from wna_utils.analysis.significance import clusters, significant
@@ -46,6 +46,7 @@ __all__ = [
     "match_templates",
     "mean_gradients",
     "mean_over",
+    "mean_over_pairs",
     "most_like_own",
     "orientedness",
     "pool",

@@ -44,6 +44,50 @@ def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float
     return Estimate(mean, float(low), float(high), n, of)
 
 
+def mean_over_pairs(
+    values: np.ndarray, of: str = "networks", within: tuple[float, float] | None = None
+) -> Estimate:
+    """Mean over all pairs of n repetitions of `values` (n, n), symmetric, with its 95 % interval; the diagonal is free.
+
+    Pairs that share a member are alike, so that n(n − 1)/2 pairs tell less than as many repetitions would. With
+    xᵢⱼ = μ + gᵢ + gⱼ + sᵢⱼ the variance of the mean is 4σ²_g/n + 2σ²_s/(n(n − 1)); both are estimated from mean squares
+    (Griffing's method 4 of diallel analysis), the degrees of freedom by Satterthwaite's rule. n counts repetitions.
+    Those of which a pair is NaN are left out; of fewer than three there is no interval.
+    """
+    from scipy.stats import t
+
+    values = _without_gaps(np.asarray(values, float))
+    n = len(values)
+    pairs = values[np.triu_indices(n, 1)]
+    if n < 2:
+        return Estimate(np.nan, np.nan, np.nan, n, of)
+    mean = float(pairs.mean())
+    if n < 3:
+        return Estimate(mean, np.nan, np.nan, n, of)
+    rows, own, free = values.sum(1) - np.diag(values), n - 1, n * (n - 3) // 2
+    of_members = (rows**2).sum() / (n - 2) - 4 * pairs.sum() ** 2 / (n * (n - 2))
+    of_pairs = max((pairs**2).sum() - n * (n - 1) / 2 * mean**2 - of_members, 0)
+    member, pair = of_members / own, of_pairs / free if free else 0
+    if member <= pair:  # the members differ by no more than the pairs alone would have it
+        variance, freedom = (of_members + of_pairs) / (own + free), own + free
+    else:
+        weight = 2 * (n - 1) / (n - 2)
+        terms = np.array([weight * member, (1 - weight) * pair])
+        variance, freedom = terms.sum(), terms.sum() ** 2 / (terms**2 / [own, max(free, 1)]).sum()
+    half = t.ppf(0.975, max(freedom, 1)) * np.sqrt(2 * variance / (n * (n - 1)))
+    low, high = (mean - half, mean + half) if within is None else np.clip((mean - half, mean + half), *within)
+    return Estimate(mean, float(low), float(high), n, of)
+
+
+def _without_gaps(values: np.ndarray) -> np.ndarray:
+    """A symmetric matrix without the members whose pairs are NaN, those with most gaps first."""
+    gaps = np.isnan(values) & ~np.eye(len(values), dtype=bool)
+    while gaps.any():
+        kept = np.arange(len(values)) != gaps.sum(1).argmax()
+        values, gaps = values[kept][:, kept], gaps[kept][:, kept]
+    return values
+
+
 def area_under_curve(negatives: Sequence[float], positives: Sequence[float], of: str) -> Estimate:
     """Share of pairs in which the positive case scores higher than the negative: the area under the ROC curve.
 

@@ -1,0 +1,96 @@
+"""How often the 95 % intervals of the book hold the truth, by simulation."""
+
+import numpy as np
+import pytest
+
+from wna_utils import analysis as st
+
+RUNS = 1_500  # 95 % of so many has a standard error of 0.6 points
+
+
+def coverage(draw, truth, runs=RUNS):
+    """Share of intervals that hold the truth; `draw` makes one with a generator of random numbers."""
+    rng = np.random.default_rng(0)
+    found = [draw(rng) for _ in range(runs)]
+    return np.mean([each.low <= truth <= each.high for each in found])
+
+
+@pytest.mark.parametrize("n", [3, 5, 12])
+def test_mean_over_networks(n):
+    assert 0.93 < coverage(lambda rng: st.mean_over(rng.normal(2, 3, n)), 2) < 0.97
+
+
+@pytest.mark.parametrize("n", [5, 12, 10_000])
+def test_proportion_over_all_true_shares(n):
+    """A share of five cannot hold 95 % at every truth; over all truths it does."""
+    rng = np.random.default_rng(0)
+    truths = rng.uniform(0, 1, RUNS)
+    found = [st.proportion(rng.binomial(n, truth), n, "networks") for truth in truths]
+    held = [each.low <= truth <= each.high for each, truth in zip(found, truths, strict=True)]
+    assert 0.93 < np.mean(held) < 0.97
+
+
+def of_pairs(n, members, pairs):
+    """Values of pairs of n members, with these standard deviations of the members' and of the pairs' own part."""
+
+    def draw(rng):
+        own = rng.normal(0, members, n)
+        both = np.triu(rng.normal(0, pairs, (n, n)), 1)
+        return st.mean_over_pairs(1 + own[:, None] + own + both + both.T)
+
+    return draw
+
+
+@pytest.mark.parametrize("n", [4, 5, 12])
+@pytest.mark.parametrize(("members", "pairs"), [(1, 0.01), (1, 1), (1, 3)])
+def test_mean_over_pairs_of_networks(n, members, pairs):
+    assert 0.93 < coverage(of_pairs(n, members, pairs), 1) < 0.97
+
+
+def test_mean_over_pairs_errs_on_the_safe_side_where_members_are_all_alike():
+    assert 0.95 < coverage(of_pairs(5, 0, 1), 1) < 0.99
+    assert 0.94 < coverage(of_pairs(3, 1, 1), 1) < 0.99
+
+
+def test_mean_over_pairs_that_are_correlations_of_maps():
+    """Maps that share a template, each with noise of its own."""
+
+    def draw(rng):
+        return st.mean_over_pairs(np.corrcoef(np.linspace(-1, 1, 100) * rng.uniform(0.5, 2, (5, 1)) + noise(rng, 5)))
+
+    def noise(rng, n):
+        return rng.normal(0, 1, (n, 100))
+
+    rng = np.random.default_rng(1)
+    strengths = rng.uniform(0.5, 2, (2, 4_000, 1))
+    first, second = (np.linspace(-1, 1, 100) * each + noise(rng, 4_000) for each in strengths)
+    truth = np.mean([np.corrcoef(*each)[0, 1] for each in zip(first, second, strict=True)])
+    assert 0.92 < coverage(draw, truth) < 0.97
+
+
+def test_pairs_taken_for_repetitions_would_hold_the_truth_far_too_seldom():
+    def naive(rng):
+        own = rng.normal(0, 1, 5)
+        return st.mean_over((own[:, None] + own)[np.triu_indices(5, 1)])
+
+    assert coverage(naive, 0) < 0.7
+
+
+def test_mean_over_pairs_by_hand():
+    """Without differences between pairs but through their members, it is twice the interval of the members' mean."""
+    own = np.array([0.0, 1.0, 3.0, 4.0, 2.0])
+    found, members = st.mean_over_pairs(own[:, None] + own), st.mean_over(own)
+    assert found.value == pytest.approx(2 * members.value)
+    assert found.high - found.low == pytest.approx(2 * (members.high - members.low))
+    assert found.n == 5
+
+
+def test_mean_over_few_or_missing_pairs():
+    values = np.arange(16.0).reshape(4, 4)
+    values = values + values.T
+    values[2, :] = values[:, 2] = np.nan
+    assert st.mean_over_pairs(values).n == 3
+    assert st.mean_over_pairs(values[:2, :2]).value == 5
+    assert np.isnan(st.mean_over_pairs(values[:2, :2]).low)
+    assert np.isnan(st.mean_over_pairs(values[:1, :1]).value)
+    assert st.mean_over_pairs(values, within=(0, 1)).high == 1
