@@ -44,9 +44,7 @@ def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float
     return Estimate(mean, float(low), float(high), n, of)
 
 
-def mean_over_pairs(
-    values: np.ndarray, of: str = "networks", within: tuple[float, float] | None = None
-) -> Estimate:
+def mean_over_pairs(values: np.ndarray, of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:
     """Mean over all pairs of n repetitions of `values` (n, n), symmetric, with its 95 % interval; the diagonal is free.
 
     Pairs that share a member are alike, so that n(n − 1)/2 pairs tell less than as many repetitions would. With
