@@ -1,10 +1,12 @@
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
 
 from wna_utils.analysis import activations
-from wna_utils.analysis.activations import activations_by_class, called_when_mixed, turned
-from wna_utils.networks import architectures
+from wna_utils.analysis.activations import activations_by_class, at_the_edge, called_when_mixed, turned
+from wna_utils.networks import architectures, wrapped_around
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.pictures import Pictures
 from wna_utils.stimuli.white import WhiteNoise
@@ -92,3 +94,21 @@ def test_bad_requests_are_one_sentence(network, digits):
         called_when_mixed(network, "conv9", x[0], x, [0.5])
     with pytest.raises(ValueError, match=r"a pattern for conv1 has shape \(20, 12, 12\); got \(1, 28, 28\)"):
         called_when_mixed(network, "conv1", x[0], x, [0.5])
+
+
+def test_share_of_the_edge_is_that_of_a_map_of_ones_and_of_a_corner():
+    """The first map is 1 everywhere, the second only where the zeros around reach, the third never responds."""
+    conv = torch.nn.Conv2d(1, 3, 3, padding=1)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[1] = -1  # over an image of ones: −9 inside, −6 along an edge, −4 in a corner
+        conv.bias.copy_(torch.tensor([1.0, 8.0, -1.0]))
+    network = torch.nn.Sequential(OrderedDict(conv1=conv, relu1=torch.nn.ReLU()))
+    ones = torch.ones(5, 1, 6, 6)
+    share = at_the_edge(network, "conv1", ones)
+    assert share[0] == pytest.approx(20 / 36)
+    assert share[1] == 1
+    assert share[2] is np.ma.masked
+    wrapped = at_the_edge(wrapped_around(network), "conv1", ones)
+    assert wrapped[1] is np.ma.masked  # without an edge, there is nothing to respond to
+    assert conv.padding_mode == "zeros"

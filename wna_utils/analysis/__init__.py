@@ -4,6 +4,7 @@ from wna_utils.analysis.activations import (
     INPUT,
     ActivationTally,
     activations_by_class,
+    at_the_edge,
     called_when_mixed,
     turned,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "activations_by_class",
     "agreement",
     "area_under_curve",
+    "at_the_edge",
     "called_when_mixed",
     "classification_image",
     "clusters",
