@@ -175,3 +175,12 @@ def test_network_that_cannot_be_traced_is_told():
 
     with pytest.raises(ValueError, match=r"layers cannot be read .*: only its scores can"):
         layers.readout(Choosing(), "relu")
+
+
+def test_layers_in_words():
+    assert layers.in_words(architectures.build("cnn", (1, 28, 28), 10, seed=0)) == (
+        "20 maps of 5×5, pooling, ReLU, 50 maps of 5×5, pooling, ReLU, 500 units, ReLU, 10 units"
+    )
+    assert layers.in_words(architectures.build("rnn", (1, 28, 28), 10, seed=0)) == (
+        "2 recurrent layers of 100 tanh units, 10 units"
+    )

@@ -27,6 +27,30 @@ def names(network: nn.Sequential) -> list[str]:
     return [name for name, module in network._modules.items() if isinstance(module, LAYERS)]
 
 
+def in_words(network: nn.Module) -> str:
+    """The layers of a network in words: "20 maps of 5×5, pooling, ReLU, 500 units"."""
+
+    def words(module: nn.Module) -> str:
+        match module:
+            case nn.Conv2d():
+                return f"{module.out_channels} maps of {'×'.join(map(str, module.kernel_size))}"
+            case nn.Linear():
+                return f"{module.out_features:,} units"
+            case nn.RNN():
+                return f"{module.num_layers} recurrent layers of {module.hidden_size} {module.nonlinearity} units"
+            case nn.BatchNorm2d():
+                return "normalization"
+            case nn.Dropout() | nn.Dropout2d():
+                return f"dropout {module.p:g}"
+            case nn.MaxPool2d():
+                return "pooling"
+            case nn.ReLU() | nn.Tanh() | nn.Sigmoid():
+                return type(module).__name__
+        return ""
+
+    return ", ".join(filter(None, map(words, network.modules())))
+
+
 def split(network: nn.Sequential, layer: str, pooled: bool = False) -> tuple[nn.Sequential, nn.Sequential]:
     """The part that computes the activations of `layer`, and the part that makes scores of them; weights are shared.
 
