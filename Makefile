@@ -13,7 +13,7 @@ book test: export MALLOC_MMAP_THRESHOLD_ := 2000000000
 book test: export MALLOC_TRIM_THRESHOLD_ := 4000000000
 book: data  ## build the book from real data; PROFILE=smoke shows in minutes that everything runs
 	$(PY) -m wna_utils audit
-	$(PY) -m wna_utils run --profile $(PROFILE)
+	$(PY) -m wna_utils run --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
 	$(PY) -m wna_utils pages
 	rm -rf _build/html
 	$(VENV)/bin/jupyter-book build . --all -n -W --keep-going --quiet

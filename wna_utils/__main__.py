@@ -18,10 +18,11 @@ def fetch_data(names: list[str]) -> None:
         print(f"{name}: {fetch.ensure_files(name)}", flush=True)
 
 
-def run_notebooks(names: list[str], profile: str, force: bool, jobs: int) -> None:
+def run_notebooks(names: list[str], profile: str, force: bool, jobs: int | None) -> None:
     """Execute the notebooks into chapters where something has changed."""
-    from wna_utils.report.build import build
+    from wna_utils.report.build import build, usual_jobs
 
+    jobs = usual_jobs() if jobs is None else jobs
     at_least("jobs", jobs, 1)
     parameters = {} if profile == "book" else {"profile": profile}
     chosen = [notebook for notebook in chapters.notebooks() if not names or notebook.stem in names]
@@ -35,7 +36,9 @@ def write_pages() -> None:
     pages.write_cover(paths.CHAPTERS / "s31_classifier_biases.ipynb", "fig-s31-cnn-maps", folder)
     pages.write_status(executed, folder)
     pages.write_notice(executed, folder)
-    _stop_at(scorecard.write_scorecard(executed, folder) + pages.unread_records(executed))
+    if unread := pages.unread_records(executed):
+        print(f"No chapter reads these records: {', '.join(unread)}.")
+    _stop_at(scorecard.write_scorecard(executed, folder))
 
 
 def check_pages() -> None:
@@ -87,7 +90,9 @@ def main() -> None:
     run.add_argument("names", nargs="*", help="notebooks (all)")
     run.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
-    run.add_argument("--jobs", type=int, default=cores(), help="notebooks at a time, one core each (%(default)s)")
+    run.add_argument(
+        "--jobs", type=int, help="notebooks at a time, one core each (all cores, if there is memory; 1 on a GPU)"
+    )
     commands.add_parser("pages", help=write_pages.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
     sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)

@@ -6,7 +6,7 @@ import torch
 
 from wna_utils.analysis import activations
 from wna_utils.analysis.activations import activations_by_class, at_the_edge, called_when_mixed, turned
-from wna_utils.networks import architectures, wrapped_around
+from wna_utils.networks import architectures
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.pictures import Pictures
 from wna_utils.stimuli.white import WhiteNoise
@@ -109,6 +109,3 @@ def test_share_of_the_edge_is_that_of_a_map_of_ones_and_of_a_corner():
     assert share[0] == pytest.approx(20 / 36)
     assert share[1] == 1
     assert share[2] is np.ma.masked
-    wrapped = at_the_edge(wrapped_around(network), "conv1", ones)
-    assert wrapped[1] is np.ma.masked  # without an edge, there is nothing to respond to
-    assert conv.padding_mode == "zeros"

@@ -76,6 +76,42 @@ def test_pairs_taken_for_repetitions_would_hold_the_truth_far_too_seldom():
     assert coverage(naive, 0) < 0.7
 
 
+@pytest.mark.parametrize("sizes", [(5, 5), (12, 12), (12, 6)])
+@pytest.mark.parametrize("own", [0.0, 1.0])
+def test_difference_of_what_is_between_groups_and_within_one(sizes, own):
+    """How much attacked networks are like clean ones, less how much clean ones are like each other."""
+    m, n = sizes
+
+    def draw(rng):
+        clean, attacked = rng.normal(0, own, m), rng.normal(0, own, n)
+        within, between = rng.normal(0, 1, (m, m)), rng.normal(0, 1, (n, m))
+        within = clean[:, None] + clean + within + within.T
+        between = 2 + attacked[:, None] + clean + between
+
+        def difference(of_clean, of_attacked):
+            pairs = within[np.ix_(of_clean, of_clean)][~np.eye(len(of_clean), dtype=bool)]
+            return between[np.ix_(of_attacked, of_clean)].mean() - pairs.mean()
+
+        return st.jackknife_of_groups(difference, sizes)
+
+    assert 0.93 < coverage(draw, 2, 600) <= 1
+
+
+def test_jackknife_of_one_group_is_the_interval_of_its_mean():
+    values = np.array([0.0, 1.0, 3.0, 4.0])
+    found, mean = st.jackknife_of_groups(lambda some: values[some].mean(), [4]), st.mean_over(values)
+    assert (found.low, found.high) == pytest.approx((mean.low, mean.high))
+    assert np.isnan(st.jackknife_of_groups(lambda some, _: values[some].mean(), [4, 1]).low)
+    assert st.jackknife_of_groups(lambda some: values[some].mean(), [4], within=(0, 3)).high == 3
+
+
+def test_mean_over_pairs_that_are_all_equal_is_certain():
+    for value in (0.3, 0.7, 0.95):
+        found = st.mean_over_pairs(np.full((4, 4), value))
+        assert found.low == pytest.approx(value)
+        assert found.high == pytest.approx(value)
+
+
 def test_mean_over_pairs_by_hand():
     """Without differences between pairs but through their members, it is twice the interval of the members' mean."""
     own = np.array([0.0, 1.0, 3.0, 4.0, 2.0])

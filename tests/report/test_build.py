@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from wna_utils.report import chapters
-from wna_utils.report.build import build
+from wna_utils.report.build import build, usual_jobs
 from wna_utils.support import paths
 
 
@@ -34,9 +34,10 @@ def printed(name):
 
 
 def test_chapters_are_made_side_by_side_and_a_failed_one_stops_no_other(notebook):
-    """Each waits for the other's file, so that one after the other they would wait for ever."""
+    """Each waits for the other's file, so that one after the other both would fail."""
     wait = "import pathlib, time\npathlib.Path({own!r}).touch()\n"
-    wait += "while not pathlib.Path({other!r}).exists():\n    time.sleep(0.1)\n"
+    wait += "for _ in range(600):\n    time.sleep(0 if pathlib.Path({other!r}).exists() else 0.1)\n"
+    wait += "assert pathlib.Path({other!r}).exists()\n"
     files = [str(paths.ROOT / name) for name in "ab"]
     meet = [wait.format(own=files[k], other=files[1 - k]) for k in (0, 1)]
     good = notebook("good", f"{meet[0]}import os; print(os.environ['OMP_NUM_THREADS'])")
@@ -62,3 +63,21 @@ def test_only_what_has_changed_is_made_again(notebook):
     assert dict(build([one, two], {}, jobs=2))["one"] == 0.0
     assert (printed("one"), printed("two")) == (made, "changed\n")
     assert dict(build([one], {}, jobs=2, force=True))["one"] > 0
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failed_chapter_stops_no_other(notebook, jobs):
+    bad, good = notebook("bad", "1 / 0"), notebook("good", "import os; print(os.environ.get('OMP_NUM_THREADS', 'all'))")
+    done = []
+    with pytest.raises(chapters.ChapterFailed, match=r"^bad\.ipynb: ZeroDivisionError: division by zero"):
+        done.extend(build([bad, good], {}, jobs=jobs))
+    assert [name for name, _ in done] == ["good"]
+    if jobs == 2:  # the bad one is left; alone, too, it has one thread
+        notebook("bad", "import os; print(os.environ['OMP_NUM_THREADS'])")
+        assert dict(build([bad, good], {}, jobs=jobs))["good"] == 0.0
+        assert printed("bad") == "1\n"
+
+
+def test_chapters_run_one_by_one_where_they_share_what_is_not_recorded(monkeypatch):
+    monkeypatch.setenv("WNA_RECORDED", "off")
+    assert usual_jobs() == 1

@@ -57,6 +57,23 @@ def test_id_cannot_stand_twice(tmp_path):
         ledger(path)
 
 
+def test_a_claim_can_only_repeat_a_counted_one_of_the_same_rule(tmp_path):
+    first, second = yaml.safe_load(LEDGER.read_text())[:2]
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump([first, second | {"same_as": first["id"]}]))
+    assert not ledger(path)[second["id"]].counts
+    other = second | {"same_as": first["id"], "rule": first["rule"] | {"use": "high"}}
+    for entries in (
+        [first, other],
+        [first | {"theorem": True}, second | {"same_as": first["id"]}],
+        [second | {"same_as": "x"}],
+    ):
+        path = tmp_path / f"{len(entries)}{'theorem' in entries[0]}.yml"
+        path.write_text(yaml.safe_dump(entries))
+        with pytest.raises(ValueError, match="is not the same as"):
+            ledger(path)
+
+
 def test_every_claims_figure_exists_in_a_notebook():
     figures = {
         cell.metadata.get("mystnb", {}).get("figure", {}).get("name")

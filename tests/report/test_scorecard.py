@@ -26,7 +26,7 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     assert "98.97 %, pixels scaled wrongly" in text
     assert "{bdg-success}`reproduced`" in text
     summary = (tmp_path / "summary.md").read_text()
-    assert f"Of {len(ledger())} claims: **1** reproduced" in summary
+    assert f"Of {sum(claim.counts for claim in ledger().values())} claims: **1** reproduced" in summary
     assert "| §3.1 | 1 |" in summary
 
 
@@ -125,7 +125,7 @@ def test_chance_and_networks_are_counted_by_hand(card):
     claims = [{"id": name, "about": "networks" if name == "a" else "data"} for name in "abcdefgh"]
     _, summary = card([*claims, {"id": "i", "rule": low}], [(name, 0.6) for name in "abcdefghi"])
     assert sum(Claim(**{**CLAIM, **each}).chance() for each in claims) == 2.0
-    assert "Chance alone would give about 2 “reproduced”" in summary
+    assert "chance alone would give about 2 “reproduced”" in summary
     assert "Of the 2 rules about networks, 2 are decided by 3 networks or more." in summary
 
 
@@ -141,6 +141,17 @@ def test_chance_and_networks_are_counted_by_hand(card):
 )
 def test_chance_is_the_share_of_what_is_possible(rule, possible, chance):
     assert rule.chance(possible) == pytest.approx(chance)
+
+
+def test_what_is_counted_has_whole_numbers():
+    assert Rule(reproduced=(10, 10), partly=(8, 10)).chance((0, 10), counted=True) == pytest.approx(1 / 11)
+    assert Rule(reproduced=(8.5, None), partly=(8, None)).chance((0, 10), counted=True) == pytest.approx(2 / 11)
+
+
+def test_few_networks_and_the_order_of_rule_and_run_are_told(card):
+    text, _ = card([{"few": "it is slow", "order": "history"}], [("a", 0.6)])
+    assert "Fewer than 3 networks decide: it is slow." in text
+    assert "The history shows the rule committed before the run." in text
 
 
 def test_an_amendment_must_say_when_why_and_what_came_out():

@@ -9,7 +9,14 @@ from wna_utils.analysis.activations import (
     turned,
 )
 from wna_utils.analysis.courses import Course, course
-from wna_utils.analysis.estimates import Estimate, area_under_curve, mean_over, mean_over_pairs, proportion
+from wna_utils.analysis.estimates import (
+    Estimate,
+    area_under_curve,
+    jackknife_of_groups,
+    mean_over,
+    mean_over_pairs,
+    proportion,
+)
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
 from wna_utils.analysis.psychometrics import fit_psychometric
 from wna_utils.analysis.significance import clusters, significant
@@ -45,6 +52,7 @@ __all__ = [
     "distinctive",
     "fit_psychometric",
     "images_for_cosine",
+    "jackknife_of_groups",
     "match_templates",
     "mean_gradients",
     "mean_over",

@@ -86,15 +86,15 @@ def activations_by_class(
 
 @torch.no_grad()
 def at_the_edge(network: nn.Sequential, layer: str, stimuli: Tensor, device: str = "auto") -> np.ma.MaskedArray:
-    """Share of each map's activations at `layer` that its outermost positions give, mean over stimuli: (m,).
+    """Share of each map's activations at `layer`, summed over stimuli, that its outermost positions give: (m,).
 
     Masked for a map that is always 0. For activations of 0 and more, of a convolutional layer. The network is not
     changed. Raises `ValueError` for an unknown layer.
     """
     observer = Observer(network, tuple(stimuli.shape[1:]), device=device)
     part, _ = split(observer.network, layer)
-    batches = [part(observer.prepared(batch)).double().sum(0) for batch in observer.batches(stimuli)]
-    maps = torch.stack(batches).sum(0).cpu().numpy()  # (m, h', w')
+    batches = [part(observer.prepared(batch)).sum(0).cpu().double() for batch in observer.batches(stimuli)]
+    maps = torch.stack(batches).sum(0).numpy()  # (m, h', w')
     whole, inner = maps.sum((1, 2)), maps[:, 1:-1, 1:-1].sum((1, 2))
     return 1 - np.ma.masked_where(whole == 0, inner) / np.where(whole == 0, 1, whole)
 

@@ -1,6 +1,6 @@
 """Estimates with their intervals: of proportions, of means over repetitions, of areas under ROC curves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,7 @@ def mean_over_pairs(values: np.ndarray, of: str = "networks", within: tuple[floa
     if n < 3:
         return Estimate(mean, np.nan, np.nan, n, of)
     rows, own, free = values.sum(1) - np.diag(values), n - 1, n * (n - 3) // 2
-    of_members = (rows**2).sum() / (n - 2) - 4 * pairs.sum() ** 2 / (n * (n - 2))
+    of_members = max((rows**2).sum() / (n - 2) - 4 * pairs.sum() ** 2 / (n * (n - 2)), 0)
     of_pairs = max((pairs**2).sum() - n * (n - 1) / 2 * mean**2 - of_members, 0)
     member, pair = of_members / own, of_pairs / free if free else 0
     if member <= pair:  # the members differ by no more than the pairs alone would have it
@@ -75,6 +75,35 @@ def mean_over_pairs(values: np.ndarray, of: str = "networks", within: tuple[floa
     half = t.ppf(0.975, max(freedom, 1)) * np.sqrt(2 * variance / (n * (n - 1)))
     low, high = (mean - half, mean + half) if within is None else np.clip((mean - half, mean + half), *within)
     return Estimate(mean, float(low), float(high), n, of)
+
+
+def jackknife_of_groups(
+    statistic: Callable[..., float],
+    sizes: Sequence[int],
+    of: str = "networks",
+    within: tuple[float, float] | None = None,
+) -> Estimate:
+    """A statistic of several groups of repetitions with its 95 % interval by the delete-one jackknife.
+
+    `statistic` takes an array of indices for each group, 0 … size − 1 or all of them but one. Each group adds
+    (m − 1)/m · Σ(θ₍ᵢ₎ − θ̄)² to the variance; the degrees of freedom are those of the smallest group. n counts all
+    repetitions. Without an interval if a group has fewer than two.
+    """
+    from scipy.stats import t
+
+    every = [np.arange(size) for size in sizes]
+    value, n = float(statistic(*every)), int(sum(sizes))
+    if min(sizes) < 2:
+        return Estimate(value, np.nan, np.nan, n, of)
+    variance = 0.0
+    for g, size in enumerate(sizes):
+        left_out = [
+            statistic(*[np.delete(each, i) if k == g else each for k, each in enumerate(every)]) for i in range(size)
+        ]
+        variance += (size - 1) * np.var(left_out)
+    half = t.ppf(0.975, min(sizes) - 1) * np.sqrt(variance)
+    low, high = (value - half, value + half) if within is None else np.clip((value - half, value + half), *within)
+    return Estimate(value, float(low), float(high), n, of)
 
 
 def _without_gaps(values: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from wna_utils.networks.answers import ConfidenceBins, OnlySaturated
 from wna_utils.networks.architectures import MODELS, build, paper_cnn
 from wna_utils.networks.generators import Generator
-from wna_utils.networks.layers import Field, field_of, readout, wrapped_around
+from wna_utils.networks.layers import Field, field_of, readout
 from wna_utils.networks.observer import Observer
 from wna_utils.networks.training import Recipe, accuracy, predict, recipe_of, trained
 
@@ -23,5 +23,4 @@ __all__ = [
     "readout",
     "recipe_of",
     "trained",
-    "wrapped_around",
 ]

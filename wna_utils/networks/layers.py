@@ -1,6 +1,5 @@
 """Layers of a network: cutting it at one, reading units there, and the pixels that a unit sees."""
 
-import copy
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -73,15 +72,6 @@ def split(network: nn.Sequential, layer: str, pooled: bool = False) -> tuple[nn.
         nn.Sequential(OrderedDict((name, modules[name]) for name in part))
         for part in (before, [name for name in order if name not in before])
     )
-
-
-def wrapped_around(network: nn.Module) -> nn.Module:
-    """The same network with every map continued by its opposite side, where its convolutions have zeros around it."""
-    wrapped = copy.deepcopy(network)
-    for module in wrapped.modules():
-        if isinstance(module, nn.Conv2d):
-            module.padding_mode = "circular"
-    return wrapped
 
 
 def nodes_of(network: nn.Module) -> list[str]:

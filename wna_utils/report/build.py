@@ -8,9 +8,24 @@ from typing import Any
 
 from wna_utils.report import chapters
 from wna_utils.report.chapters import ChapterFailed
-from wna_utils.support import paths
+from wna_utils.support import paths, recorded
+from wna_utils.support.devices import cores, resolve_device
 from wna_utils.support.progress import bar
 from wna_utils.support.workers import WORKER, as_they_finish, cluster
+
+MEMORY = 4 << 30  # bytes that a chapter may need
+
+
+def usual_jobs() -> int:
+    """How many chapters are executed at a time: one for each core that has memory for it.
+
+    One alone with an accelerator, which has to be shared, and without records: chapters then train the same networks,
+    which the first one leaves in the cache for the others.
+    """
+    if not recorded.used() or resolve_device().type != "cpu":
+        return 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(cores(), memory // MEMORY))
 
 
 def build(
@@ -18,30 +33,45 @@ def build(
 ) -> Iterator[tuple[str, float]]:
     """Execute notebooks into chapters where something has changed; name and seconds of each, when it is done.
 
-    With one job a chapter has all cores. With more, each has a process of its own with one thread, which keeps the
-    cores busier, since not all that a notebook does can be shared among threads. Raises `ChapterFailed` for those that
-    failed, when all others are done.
+    With one job a chapter has all cores. With more, each has a process of its own with one thread, also if only one is
+    left to do, since what is trained depends on the number of threads; that keeps the cores busier, since not all that
+    a notebook does can be shared among threads. Raises `ChapterFailed` for those that failed, when all others are done.
     """
     chapter = {notebook: paths.CHAPTERS / notebook.name for notebook in notebooks}
-    stale = [each for each in notebooks if force or not chapters.is_current(each, chapter[each], parameters)]
-    yield from ((each.stem, 0.0) for each in notebooks if each not in stale)
-    if min(jobs, len(stale)) <= 1:
-        for notebook in stale:
-            yield notebook.stem, _execute(notebook, chapter[notebook], parameters)
-        return
+    stale = {of: each for of, each in chapter.items() if force or not chapters.is_current(of, each, parameters)}
+    yield from ((notebook.stem, 0.0) for notebook in notebooks if notebook not in stale)
     failures = []
+    for notebook, done in (_one_by_one if jobs == 1 else _side_by_side)(stale, parameters, jobs):
+        if isinstance(done, float):
+            yield notebook.stem, done
+        else:
+            failures.append(str(done) if isinstance(done, ChapterFailed) else f"{notebook.name}: {done!r}")
+    if failures:
+        raise ChapterFailed("\n".join(failures))
+
+
+Stale = dict[Path, Path]  # notebooks and their chapters
+Done = tuple[Path, float | BaseException]  # a notebook, and how many seconds it took or why it failed
+
+
+def _one_by_one(stale: Stale, parameters: dict[str, Any], _: int) -> Iterator[Done]:
+    for notebook, chapter in stale.items():
+        try:
+            yield notebook, _execute(notebook, chapter, parameters)
+        except ChapterFailed as error:
+            yield notebook, error
+
+
+def _side_by_side(stale: Stale, parameters: dict[str, Any], jobs: int) -> Iterator[Done]:
+    if not stale:
+        return
     failed = paths.ROOT / "_build" / "failed"
     with cluster(min(jobs, len(stale))) as client:
         futures = {
-            client.submit(_on_one_core, each, chapter[each], parameters, failed, pure=False): each for each in stale
+            client.submit(_on_one_core, *each, parameters, failed, pure=False): each[0] for each in stale.items()
         }
         for future in bar(as_they_finish(list(futures)), total=len(stale), desc="executing", unit="chapter"):
-            if failure := future.exception():
-                failures.append(str(failure) or repr(failure))
-            else:
-                yield futures[future].stem, future.result()
-    if failures:
-        raise ChapterFailed("\n".join(failures))
+            yield futures[future], future.exception() or future.result()
 
 
 def _execute(notebook: Path, chapter: Path, parameters: dict[str, Any], **how: Any) -> float:

@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 
 from wna_utils.report.audit import Finding
-from wna_utils.report.profiles import JUDGED, notice
+from wna_utils.report.profiles import notice
 from wna_utils.support import paths, recorded
 
 RECORDS = {
@@ -47,7 +47,8 @@ def write_status(chapters: list[Path], folder: Path) -> None:
             }
         )
     total = sum(nbformat.read(chapter, as_version=4).metadata.papermill.duration for chapter in chapters) / 60
-    write(folder / "status.md", f"{markdown(pd.DataFrame(rows))}\n\nAll chapters together: {total:.0f} minutes.\n")
+    said = f"{total:.0f} minutes of work; several chapters may have been executed at a time."
+    write(folder / "status.md", f"{markdown(pd.DataFrame(rows))}\n\n{said}\n")
 
 
 def write_records(findings: list[Finding], folder: Path) -> None:
@@ -65,14 +66,13 @@ def write_records(findings: list[Finding], folder: Path) -> None:
 
 
 def unread_records(chapters: list[Path]) -> list[str]:
-    """What is recorded, but taken by no chapter: evidence that the book does not show. None where results are none."""
+    """Records that no chapter has taken: evidence that the book does not show. With the book's own sizes only."""
     notebooks = [nbformat.read(chapter, as_version=4) for chapter in chapters]
-    if not recorded.used() or any(profile(notebook) not in JUDGED for notebook in notebooks):
+    if not recorded.used() or any(profile(notebook) != "book" for notebook in notebooks):
         return []
     outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
     taken = {name for output in outputs for name in output.get("metadata", {}).get("records", [])}
-    unread = sorted({recorded.title(path) for path in recorded.files()} - taken)
-    return [f"no chapter reads the record {name}: ask for it in a notebook, or delete it" for name in unread]
+    return sorted({recorded.title(path) for path in recorded.files()} - taken)
 
 
 def _made(path: Path, difference: str) -> dict[str, str]:

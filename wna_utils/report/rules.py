@@ -40,16 +40,19 @@ class Rule(_Strict):
                 return verdict
         return NOT_REPRODUCED
 
-    def chance(self, possible: tuple[float, float]) -> float:
-        """How often the rule would say "reproduced" if there were nothing to it.
+    def chance(self, possible: tuple[float, float], counted: bool = False) -> float:
+        """How often the rule would say "reproduced" if there were nothing to it: a crude yardstick.
 
         A rule about an end of the interval asks for a difference from chance, which is found in 2.5 % of cases where
-        there is none. One about the value is met by as much of the `possible` range as its own range covers.
+        there is none. One about the value is met by as much of the `possible` range as its own range covers; of what is
+        `counted`, by as many of the whole numbers.
         """
         if self.use != "value":
             return SIGNIFICANT
         (low, high), (least, most) = self.reproduced, possible
         low, high = (least if low is None else max(low, least)), (most if high is None else min(high, most))
+        if counted:
+            return max(math.floor(high) - math.ceil(low) + 1, 0) / (most - least + 1)
         return max(high - low, 0) / (most - least)
 
 
@@ -115,17 +118,19 @@ class Claim(_Strict):
             return 0.0
         low = self.rule.reproduced[0]
         usual = {"percent": (-1 if low is not None and low < 0 else 0, 1), "count": (0, 10), "number": (-1, 1)}
-        return self.rule.chance(self.possible or usual[self.unit])
+        return self.rule.chance(self.possible or usual[self.unit], counted=self.unit == "count")
 
 
 @cache
 def ledger(path: Path = LEDGER) -> dict[str, Claim]:
-    """All claims by id; raises `ValueError` if one is malformed, an id stands twice, or one is the same as nothing."""
+    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats no counted claim."""
     claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):
         raise ValueError(f"{path.name} has the same id twice")
     for claim in claims:
-        if claim.same_as and (claim.same_as not in by_id or by_id[claim.same_as].same_as):
-            raise ValueError(f"{path.name}: {claim.id} is said to be the same as {claim.same_as}, which is no claim")
+        if claim.same_as:
+            same = by_id.get(claim.same_as)
+            if not (same and same.counts and same.rule == claim.rule):
+                raise ValueError(f"{path.name}: {claim.id} is not the same as {claim.same_as}, by its rule")
     return by_id

@@ -81,7 +81,9 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
 
 def _row(claim: Claim, measured: Measured) -> str:
     verdict = measured.verdict(claim)
-    judged = [f"{{bdg-{BADGES[verdict]}}}`{verdict}`"] + ([_in_words(claim.rule, claim.unit)] if claim.rule else [])
+    judged = [f"{{bdg-{BADGES[verdict]}}}`{verdict}`"]
+    judged += [_in_words(claim.rule, claim.unit)] if claim.rule else []
+    judged += [f"by the code: {_in_words(claim.by_code, claim.unit)}"] if claim.by_code else []
     cells = (
         [_section(claim.section)],
         [claim.statement, *_notes(claim)],
@@ -101,6 +103,10 @@ def _notes(claim: Claim) -> list[str]:
         notes.append("A theorem: this checks it, and is not counted among the claims.")
     if claim.same_as:
         notes.append(f"Said in another row, too (“{ledger()[claim.same_as].statement}”), and not counted again.")
+    if claim.few:
+        notes.append(f"Fewer than {FEWEST} networks decide: {claim.few}.")
+    if claim.order == "history":
+        notes.append("The history shows the rule committed before the run.")
     return notes + [_before(each, claim.unit) for each in claim.amended]
 
 
@@ -155,7 +161,9 @@ def _summary(measured: Measured) -> str:
     said = [f"Of {len(listed)} claims: {total}."]
     if measured.judged:
         by_chance = sum(claim.chance() for claim in listed if verdicts[claim.id] != NOT_TESTABLE)
-        said.append(f"Chance alone would give about {by_chance:.0f} “reproduced” ({{ref}}`how <by-chance>`).")
+        said.append(
+            f"By {{ref}}`a crude yardstick <by-chance>`, chance alone would give about {by_chance:.0f} “reproduced”."
+        )
         said.append(_networks(listed, measured))
     theorems = [claim for claim in ledger().values() if claim.theorem]
     if theorems and measured.judged:
