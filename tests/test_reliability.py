@@ -1,6 +1,7 @@
 """Killed runs, runs side by side, full and read-only disks: nothing lost or half-written, one clear sentence."""
 
 import errno
+import os
 import resource
 import signal
 import subprocess
@@ -54,14 +55,17 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(digits):
     assert finished.strip() == str(expected), errors
 
 
-def test_killed_build_leaves_no_half_chapter_and_the_next_one_finishes(tmp_path):
-    """A notebook is slow at its first run only, and the run is killed then."""
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_build_leaves_no_half_chapter_and_the_next_one_finishes(tmp_path, jobs):
+    """Each notebook is slow at its first run only, and the build is killed then."""
     (tmp_path / "notebooks/profiles").mkdir(parents=True)
-    slow_once = "from pathlib import Path; import time\nflag = Path('started')\nif not flag.exists():\n"
-    slow_once += "    flag.touch()\n    time.sleep(600)"
-    cells = [new_code_cell("n = 1", metadata={"tags": ["parameters"]}), new_code_cell(slow_once)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "notebooks/x.ipynb")
+    flags = [tmp_path / name for name in "ab"[:jobs]]
+    for flag in flags:
+        slow_once = f"from pathlib import Path; import os, time\nflag = Path({str(flag)!r})\n"
+        slow_once += "if not flag.exists():\n    flag.write_text(str(os.getpid()))\n    time.sleep(600)"
+        cells = [new_code_cell("n = 1", metadata={"tags": ["parameters"]}), new_code_cell(slow_once)]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / f"notebooks/{flag.name}.ipynb")
     for name in ("notebooks/profiles/sizes.yaml", "book/claims.yml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -69,21 +73,34 @@ def test_killed_build_leaves_no_half_chapter_and_the_next_one_finishes(tmp_path)
 from pathlib import Path
 from wna_utils import __main__
 from wna_utils.support import paths
-paths.ROOT = Path({str(tmp_path)!r})
-paths.NOTEBOOKS, paths.CHAPTERS = paths.ROOT / "notebooks", paths.ROOT / "book/chapters"
-__main__.run_notebooks([], "book", False, 1)
+if __name__ == "__main__":
+    paths.ROOT = Path({str(tmp_path)!r})
+    paths.NOTEBOOKS, paths.CHAPTERS = paths.ROOT / "notebooks", paths.ROOT / "book/chapters"
+    __main__.run_notebooks([], "book", False, {jobs})
 """
     run = start(build)
     deadline = time.monotonic() + 90
-    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+    while not all(flag.exists() and flag.read_text() for flag in flags) and time.monotonic() < deadline:
         time.sleep(0.2)
     run.send_signal(signal.SIGKILL)
-    run.communicate()
+    run.communicate(timeout=90)
     assert not list((tmp_path / "book").rglob("*.ipynb"))
+    while any(is_running(int(flag.read_text())) for flag in flags) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not any(is_running(int(flag.read_text())) for flag in flags)  # no kernel works on for nobody
     again = start(build)
     _, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
-    assert chapters.problems(nbformat.read(tmp_path / "book/chapters/x.ipynb", as_version=4)) == []
+    for flag in flags:
+        assert chapters.problems(nbformat.read(tmp_path / f"book/chapters/{flag.name}.ipynb", as_version=4)) == []
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_full_disk_is_told_in_one_sentence_and_leaves_the_old_file(tmp_path):
