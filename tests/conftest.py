@@ -5,8 +5,10 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores; notebooks' kernels inherit it
 
+import nbformat
 import pytest
 import torch
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from wna_utils.data import datasets
 from wna_utils.stimuli.white import WhiteNoise
@@ -61,3 +63,16 @@ def planted():
     """Two opposite templates on 8×8 pixels, so that class 0 gets about half of the noise."""
     template = torch.randn(64, generator=torch.Generator().manual_seed(0))
     return Linear(torch.stack([template, -template]))
+
+
+def chapter_of(profile, folder):
+    """An executed chapter of this profile, with one estimate recorded."""
+    metric = '{"value": 0.99, "low": 0.98, "high": 1, "n": 5, "of": "networks"}'
+    output = new_output(
+        "display_data",
+        data={"application/papermill.record/text/plain": metric},
+        metadata={"scrapbook": {"name": "metric: s31_cnn_accuracy"}},
+    )
+    chapter = new_notebook(cells=[new_code_cell("", outputs=[output])], metadata={"wna": {"profile": profile}})
+    nbformat.write(chapter, folder / f"{profile}.ipynb")
+    return folder / f"{profile}.ipynb"

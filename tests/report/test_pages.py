@@ -4,6 +4,7 @@ import nbformat
 import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from tests.conftest import chapter_of
 from wna_utils.report import pages
 from wna_utils.report.audit import Finding
 from wna_utils.support import recorded
@@ -28,18 +29,6 @@ def test_status_says_when_and_where_each_chapter_was_executed(tmp_path):
     pages.write_status([tmp_path / "s00_a.ipynb"], tmp_path)
     text = (tmp_path / "status.md").read_text()
     assert "2026-01-02 03:04 | 2 min 5 s | abc | cpu (2 threads) | torch 9 |" in text
-
-
-def chapter_of(profile, folder):
-    metric = '{"value": 0.99, "low": 0.98, "high": 1, "n": 5, "of": "networks"}'
-    output = new_output(
-        "display_data",
-        data={"application/papermill.record/text/plain": metric},
-        metadata={"scrapbook": {"name": "metric: s31_cnn_accuracy"}},
-    )
-    chapter = new_notebook(cells=[new_code_cell("", outputs=[output])], metadata={"wna": {"profile": profile}})
-    nbformat.write(chapter, folder / f"{profile}.ipynb")
-    return folder / f"{profile}.ipynb"
 
 
 def test_banner_is_there_only_where_numbers_are_no_results(tmp_path):

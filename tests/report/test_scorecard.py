@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from tests.conftest import chapter_of
 from wna_utils.report import scorecard
 from wna_utils.report.rules import NOT_JUDGED, Amendment, Claim, Rule, ledger
 
@@ -28,18 +29,6 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     summary = (tmp_path / "summary.md").read_text()
     assert f"Of {sum(claim.counts for claim in ledger().values())} claims: **1** reproduced" in summary
     assert "| §3.1 | 1 |" in summary
-
-
-def chapter_of(profile, folder):
-    metric = '{"value": 0.99, "low": 0.98, "high": 1, "n": 5, "of": "networks"}'
-    output = new_output(
-        "display_data",
-        data={"application/papermill.record/text/plain": metric},
-        metadata={"scrapbook": {"name": "metric: s31_cnn_accuracy"}},
-    )
-    chapter = new_notebook(cells=[new_code_cell("", outputs=[output])], metadata={"wna": {"profile": profile}})
-    nbformat.write(chapter, folder / f"{profile}.ipynb")
-    return folder / f"{profile}.ipynb"
 
 
 def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
