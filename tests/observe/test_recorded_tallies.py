@@ -62,7 +62,8 @@ def test_recorded_tally_is_what_is_computed(network, noise, monkeypatch):
     found = observe(network, noise, N)
     monkeypatch.setenv("WNA_RECORDED", "off")
     computed = observe(network, noise, N)
-    assert found == computed
+    assert (found.counts == computed.counts).all()
+    assert abs(found.z - computed.z).max() < 1e-3  # seven digits of every sum are kept
     assert not computed.recorded
 
 

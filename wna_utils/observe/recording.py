@@ -14,6 +14,7 @@ from wna_utils.stimuli.blocks import Block
 
 OWN = ("by_block", "brightness")
 COUNTS = {"counts", "noise counts"}  # what images are counted in, by kind of tally
+WHOLE = COUNTS | {"stimuli counts", "images"}  # numbers of images, kept as they are
 
 Kind = ClassTally | CellTally | FieldTally
 
@@ -109,21 +110,30 @@ def by_response(tensors: dict[str, Tensor]) -> Tensor:
 
 
 def packed(recording: Recording, block_size: int) -> dict[str, Tensor]:
-    """The tensors of a recording as they are kept: what the blocks added in 16 bits, their mean pixels in 32."""
+    """The tensors of a recording as they are kept: sums in float32, what the blocks added in 16 bits.
+
+    Seven digits of a sum are a thousandth of the standard error of a sum of ten million pixels.
+    """
     tensors = recording.tensors()
     added, brightness = tensors.pop("by_block"), tensors.pop("brightness")
     counted = not isinstance(recording.parts[0], FieldTally)
     added = added.to(torch.int16) if counted else (added / UNIT / block_size).half()  # mean responses
-    return tensors | {"added": added, "mean stimulus": (brightness / UNIT / block_size).float()}
+    sums = {name: each if _is_whole(name) else (each / UNIT).float() for name, each in tensors.items()}
+    return sums | {"added": added, "mean stimulus": (brightness / UNIT / block_size).float()}
 
 
 def unpacked(tensors: dict[str, Tensor], block_size: int) -> dict[str, Tensor]:
     """What `packed` left of the tensors of a recording, as integers again."""
-    tensors = dict(tensors)
-    added, brightness = tensors.pop("added"), tensors.pop("mean stimulus")
+    sums = dict(tensors)
+    added, brightness = sums.pop("added"), sums.pop("mean stimulus")
     if added.is_floating_point():
         added = (added.double() * block_size * UNIT).round()
-    return tensors | {
+    return {name: each if _is_whole(name) else (each.double() * UNIT).round().long() for name, each in sums.items()} | {
         "by_block": added.long(),
         "brightness": (brightness.double() * block_size * UNIT).round().long(),
     }
+
+
+def _is_whole(name: str) -> bool:
+    """Whether the tensor of this name, such as "0 counts", holds numbers of images."""
+    return name.split(" ", 1)[1] in WHOLE
