@@ -57,20 +57,16 @@ def test_id_cannot_stand_twice(tmp_path):
         ledger(path)
 
 
-def test_a_claim_can_only_repeat_a_counted_one_of_the_same_rule(tmp_path):
-    first, second = yaml.safe_load(LEDGER.read_text())[:2]
+def test_a_claim_can_only_repeat_one_that_repeats_none(tmp_path):
+    first, second, third = yaml.safe_load(LEDGER.read_text())[:3]
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump([first, second | {"same_as": first["id"]}]))
     assert not ledger(path)[second["id"]].counts
-    other = second | {"same_as": first["id"], "rule": first["rule"] | {"use": "high"}}
-    for entries in (
-        [first, other],
-        [first | {"theorem": True}, second | {"same_as": first["id"]}],
-        [second | {"same_as": "x"}],
-    ):
-        path = tmp_path / f"{len(entries)}{'theorem' in entries[0]}.yml"
+    for repeated in ("x", second["id"]):
+        path = tmp_path / f"{repeated}.yml"
+        entries = [first, second | {"same_as": first["id"]}, third | {"same_as": repeated}]
         path.write_text(yaml.safe_dump(entries))
-        with pytest.raises(ValueError, match="is not the same as"):
+        with pytest.raises(ValueError, match="no claim of its own"):
             ledger(path)
 
 

@@ -57,12 +57,13 @@ class Rule(_Strict):
 
 
 class Amendment(_Strict):
-    """What a claim said before it was amended; a rule that was not changed is not repeated."""
+    """What a claim said before it was amended; what was not changed is not repeated."""
 
-    on: date
+    when: date
     why: str
     verdict: str  # what the estimate of the time got by it
     rule: Rule | None = None
+    unit: Literal["percent", "number", "count"] | None = None
     statement: str | None = None
 
 
@@ -123,7 +124,7 @@ class Claim(_Strict):
 
 @cache
 def ledger(path: Path = LEDGER) -> dict[str, Claim]:
-    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats no counted claim."""
+    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats what is no claim of its own."""
     claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):
@@ -131,6 +132,6 @@ def ledger(path: Path = LEDGER) -> dict[str, Claim]:
     for claim in claims:
         if claim.same_as:
             same = by_id.get(claim.same_as)
-            if not (same and same.counts and same.rule == claim.rule):
-                raise ValueError(f"{path.name}: {claim.id} is not the same as {claim.same_as}, by its rule")
+            if not same or same.same_as:
+                raise ValueError(f"{path.name}: {claim.id} repeats {claim.same_as}, which is no claim of its own")
     return by_id

@@ -124,11 +124,11 @@ def _measured(claim: Claim, measured: Measured) -> list[str]:
 
 def _before(amendment: Amendment, unit: str) -> str:
     """What a claim said before it was amended, and why it was."""
-    said = f"Amended {amendment.on}: {amendment.why}."
+    said = f"Amended {amendment.when}: {amendment.why}."
     if amendment.statement:
         said += f" It said: “{amendment.statement}”"
     if amendment.rule:
-        said += f" Its rule was: {_in_words(amendment.rule, unit)}."
+        said += f" Its rule was: {_in_words(amendment.rule, amendment.unit or unit)}."
     return f"{said} By that it was *{amendment.verdict}*."
 
 
