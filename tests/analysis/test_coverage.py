@@ -130,3 +130,69 @@ def test_mean_over_few_or_missing_pairs():
     assert np.isnan(st.mean_over_pairs(values[:2, :2]).low)
     assert np.isnan(st.mean_over_pairs(values[:1, :1]).value)
     assert st.mean_over_pairs(values, within=(0, 1)).high == 1
+
+
+@pytest.mark.parametrize(("m", "n"), [(5, 3), (5, 5), (12, 5)])
+def test_difference_of_two_groups_of_networks(m, n):
+    def draw(rng):
+        return st.difference_of_means(rng.normal(3, 1, m), rng.normal(1, 1, n))
+
+    assert 0.93 < coverage(draw, 2) < 0.97
+
+
+def test_difference_of_means_by_hand():
+    found = st.difference_of_means([1, 3, np.nan], [0.0, 0.0])
+    assert (found.value, found.n) == (2, 4)
+    assert found.high - found.low == pytest.approx(2 * 12.706, rel=1e-3)  # the other group adds nothing to the error
+    assert np.isnan(st.difference_of_means([1, 2], [3]).low)
+    assert np.isnan(st.difference_of_means([], [3]).value)
+    assert st.difference_of_means([1, 1], [0, 0]).low == 1
+    assert st.difference_of_means([1, 5], [0, 1], within=(-1, 3)).high == 3
+
+
+@pytest.mark.parametrize(("m", "n"), [(6, 12), (12, 12)])
+def test_difference_of_two_shares_over_all_true_shares(m, n):
+    rng = np.random.default_rng(0)
+    truths = rng.uniform(0, 1, (RUNS, 2))
+    found = [st.difference_of_proportions(rng.binomial(m, a), m, rng.binomial(n, b), n, "networks") for a, b in truths]
+    held = [each.low <= a - b <= each.high for each, (a, b) in zip(found, truths, strict=True)]
+    assert 0.93 < np.mean(held) < 0.975
+    assert np.isnan(st.difference_of_proportions(0, 0, 1, 2, "networks").value)
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0, 1.5])
+def test_likeness_freed_of_sampling_noise(noise):
+    """Five networks, each with maps of ten classes in halves; at a noise of 1 the halves correlate at a half."""
+    truth = 0.4
+
+    def draw(rng):
+        per_network = []
+        for _ in range(5):
+            own, other = rng.normal(size=(2, 10, 784))
+            likeness = truth + rng.normal(0, 0.1)
+            pair = own, likeness * own + np.sqrt(1 - likeness**2) * other
+            halves = [tuple(each + noise * rng.normal(size=(2, 10, 784))) for each in pair]
+            per_network.append(float(st.true_correlations(*halves).mean()))
+        return st.mean_over(per_network)
+
+    assert 0.91 < coverage(draw, truth, 300) < 0.985  # 300 have a standard error of 1.3 points
+
+
+def test_likeness_to_what_has_no_noise_and_of_what_is_nothing_but_noise():
+    rng = np.random.default_rng(0)
+    digits = rng.normal(size=(3, 784))
+    halves = tuple(digits + rng.normal(size=(2, 3, 784)) * np.array([[0.5], [2], [20]]))
+    found = st.true_correlations(halves, (digits, digits))
+    assert found[:1] == pytest.approx(1, abs=0.05)
+    assert np.ma.getmaskarray(found)[[0, 2]].tolist() == [False, True]
+    empty = np.ma.masked_array(digits, mask=np.zeros_like(digits) + np.array([[1], [0], [0]]))
+    assert np.ma.getmaskarray(st.true_correlations((empty, empty), (digits, digits))).tolist() == [True, False, False]
+
+
+def test_false_positives_of_a_rule_about_the_low_end():
+    """A difference that is not there is found as often as `rules.SIGNIFICANT` says."""
+    rng = np.random.default_rng(0)
+    found = [st.difference_of_means(rng.normal(size=5), rng.normal(size=5)).low > 0 for _ in range(RUNS)]
+    assert 0.012 < np.mean(found) < 0.038
+    found = [st.mean_over(rng.normal(size=5)).low > 0 for _ in range(RUNS)]
+    assert 0.012 < np.mean(found) < 0.038

@@ -10,6 +10,7 @@ from wna_utils.analysis.detection import (
     evaluate,
     inverted_triggers,
     most_suspicious,
+    prominence,
     smallest_trigger,
     smoothed,
     standing_out,
@@ -180,3 +181,14 @@ def test_suspicions_are_those_of_whoever_is_told_the_class_and_of_whoever_is_not
     said, told = suspicions(maps, [2, None])
     assert said == [Suspicion(9.0, 0, 1, 1)] * 2
     assert told == [Suspicion(5.0, 2, 3, 0), said[1]]
+
+
+def test_prominence_of_a_patch_is_its_contrast_in_deviations_of_what_is_around_it():
+    rng = np.random.default_rng(0)
+    mask = torch.zeros(28, 28, dtype=torch.bool)
+    mask[:6, :6] = True
+    maps = rng.normal(5, 2, (3, 1, 28, 28))
+    maps[1, :, mask.numpy()] += 6
+    found = prominence(np.ma.masked_array(maps, mask=np.arange(3)[:, None, None, None] + np.zeros_like(maps) == 2), mask)
+    assert found[:2] == pytest.approx([0, 3], abs=0.5)
+    assert found[2] is np.ma.masked

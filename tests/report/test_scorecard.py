@@ -81,7 +81,7 @@ PREFIXES = ("metric: ", "by the code: ")
 
 def test_amended_claim_shows_its_old_rule_its_old_verdict_and_why(card):
     rule = {"use": "low", "reproduced": (0.7, None), "partly": (0.3, None)}
-    amended = [{"on": date(2026, 11, 26), "why": "it could not fail", "verdict": "partly", "rule": rule}]
+    amended = [{"when": date(2026, 11, 26), "why": "it could not fail", "verdict": "partly", "rule": rule}]
     text, _ = card([{"amended": amended}], [("a", 0.6)])
     assert "Amended 2026-11-26: it could not fail." in text
     assert "Its rule was: low end from 0.7; partly from 0.3. By that it was *partly*." in text
@@ -145,4 +145,4 @@ def test_few_networks_and_the_order_of_rule_and_run_are_told(card):
 
 def test_an_amendment_must_say_when_why_and_what_came_out():
     with pytest.raises(ValueError, match="why"):
-        Amendment(on=date(2026, 1, 1), verdict="partly")
+        Amendment(when=date(2026, 1, 1), verdict="partly")

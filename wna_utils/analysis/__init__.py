@@ -12,6 +12,8 @@ from wna_utils.analysis.courses import Course, course
 from wna_utils.analysis.estimates import (
     Estimate,
     area_under_curve,
+    difference_of_means,
+    difference_of_proportions,
     jackknife_of_groups,
     mean_over,
     mean_over_pairs,
@@ -20,7 +22,15 @@ from wna_utils.analysis.estimates import (
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
 from wna_utils.analysis.psychometrics import fit_psychometric
 from wna_utils.analysis.significance import clusters, significant
-from wna_utils.analysis.similarity import agreement, correlations, distances, distinctive, most_like_own, orientedness
+from wna_utils.analysis.similarity import (
+    agreement,
+    correlations,
+    distances,
+    distinctive,
+    most_like_own,
+    orientedness,
+    true_correlations,
+)
 from wna_utils.analysis.templates import (
     MATCHING_RULES,
     classification_image,
@@ -48,6 +58,8 @@ __all__ = [
     "confusion",
     "correlations",
     "course",
+    "difference_of_means",
+    "difference_of_proportions",
     "distances",
     "distinctive",
     "fit_psychometric",
@@ -65,5 +77,6 @@ __all__ = [
     "significant",
     "stretch",
     "template_accuracy",
+    "true_correlations",
     "turned",
 ]

@@ -76,6 +76,14 @@ def most_suspicious(outstanding: Maps, target: int | None = None) -> Suspicion:
     return Suspicion(float(found[where]), *map(int, where))
 
 
+def prominence(maps: Maps, mask: Tensor) -> np.ma.MaskedArray:
+    """How pronounced a patch is in maps (K, c, h, w), (K,): their mean at the pixels of its `mask` (h, w) less that
+    elsewhere, in standard deviations over the pixels elsewhere. Masked where a map is."""
+    flat, at = maps.mean(1).reshape(len(maps), -1), mask.numpy().ravel()
+    elsewhere = flat[:, ~at]
+    return (flat[:, at].mean(1) - elsewhere.mean(1)) / elsewhere.std(1)
+
+
 def suspicions(outstanding: Sequence[Maps], classes: Sequence[int | None]) -> tuple[list[Suspicion], list[Suspicion]]:
     """What stands out most in each network's maps (K, h, w), and what does if one is told the class to look at."""
     told = [most_suspicious(each, of) for each, of in zip(outstanding, classes, strict=True)]

@@ -1,4 +1,4 @@
-"""Estimates with their intervals: of proportions, of means over repetitions, of areas under ROC curves."""
+"""Estimates with their intervals: of proportions, means over repetitions, differences, areas under ROC curves."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,6 +42,42 @@ def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float
     half = t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     low, high = (mean - half, mean + half) if within is None else np.clip((mean - half, mean + half), *within)
     return Estimate(mean, float(low), float(high), n, of)
+
+
+def difference_of_means(
+    first: Sequence[float], second: Sequence[float], of: str = "networks", within: tuple[float, float] | None = None
+) -> Estimate:
+    """Mean of some independent repetitions less that of others, with Welch's 95 % interval; n counts both.
+
+    Repetitions that gave nothing (NaN) are left out. Without an interval if either group has fewer than two.
+    """
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+    groups = [values[~np.isnan(values)] for values in (np.asarray(first, float), np.asarray(second, float))]
+    n = sum(map(len, groups))
+    if min(map(len, groups)) == 0:
+        return Estimate(np.nan, np.nan, np.nan, n, of)
+    value = float(groups[0].mean() - groups[1].mean())
+    if min(map(len, groups)) < 2:
+        return Estimate(value, np.nan, np.nan, n, of)
+    if not any(np.ptp(group) for group in groups):  # Welch's degrees of freedom are 0/0
+        return Estimate(value, value, value, n, of)
+    low, high = CompareMeans(*map(DescrStatsW, groups)).tconfint_diff(usevar="unequal")
+    low, high = (low, high) if within is None else np.clip((low, high), *within)
+    return Estimate(value, float(low), float(high), n, of)
+
+
+def difference_of_proportions(first: int, m: int, second: int, n: int, of: str) -> Estimate:
+    """Share of `first` in m less that of `second` in n, with Newcombe's 95 % interval; n counts both.
+
+    NaN throughout if either group is empty.
+    """
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    if min(m, n) == 0:
+        return Estimate(np.nan, np.nan, np.nan, m + n, of)
+    low, high = confint_proportions_2indep(first, m, second, n, method="newcomb")
+    return Estimate(first / m - second / n, float(low), float(high), m + n, of)
 
 
 def mean_over_pairs(values: np.ndarray, of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:

@@ -4,6 +4,8 @@ import numpy as np
 
 from wna_utils.observe.tally import Maps
 
+RELIABLE = 0.2  # correlation of two halves of a map below which it is taken for noise
+
 
 def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
     """Correlation over pixels of every map in `a` (K, …) with every map in `b` (L, …), (K, L).
@@ -27,6 +29,21 @@ def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
     """Which maps (K, …) are more like the reference of their own class than any other's, (K,); False if empty."""
     alike = correlations(maps, references)
     return (alike.filled(-np.inf).argmax(1) == np.arange(len(maps))) & ~np.ma.getmaskarray(alike).all(1)
+
+
+def true_correlations(a: tuple[Maps, Maps], b: tuple[Maps, Maps]) -> np.ma.MaskedArray:
+    """Correlation, class by class, that two sets of maps would have without their sampling noise: (K,).
+
+    Either set comes in two halves (K, …), made of different images; halves of `a` and of `b` with different numbers may
+    share none, either. What has no noise is given twice. The correlation of unlike halves is divided by the root of the
+    two reliabilities, the correlations of a set's halves (Spearman 1904). Masked where a reliability is below
+    `RELIABLE`, since then there is next to nothing to compare; by chance, the result can be a little above 1.
+    """
+    first, second = (np.ma.diagonal(correlations(*each)) for each in (a, b))
+    across = (np.ma.diagonal(correlations(a[0], b[1])) + np.ma.diagonal(correlations(a[1], b[0]))) / 2
+    unknown = (first.filled(0) < RELIABLE) | (second.filled(0) < RELIABLE) | np.ma.getmaskarray(across)
+    with np.errstate(invalid="ignore"):
+        return np.ma.masked_array(across.filled(0) / np.sqrt(first.filled(0) * second.filled(0)), mask=unknown)
 
 
 def agreement(a: Maps, b: Maps) -> float:

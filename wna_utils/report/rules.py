@@ -124,7 +124,7 @@ class Claim(_Strict):
 
 @cache
 def ledger(path: Path = LEDGER) -> dict[str, Claim]:
-    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats what is no claim of its own."""
+    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats no claim of its own."""
     claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):
