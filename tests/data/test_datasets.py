@@ -191,3 +191,27 @@ def test_mean_digits_classify_mnist_as_in_the_paper():
     assert mnist.x_train.shape == (60000, 1, 28, 28)
     accuracy = template_accuracy(mnist.class_means().numpy(), mnist.x_test, mnist.y_test)
     assert round(accuracy.value, 3) == 0.631
+
+
+def test_shifted_images_are_all_there_but_for_what_leaves_the_frame(digits):
+    moved = digits.shifted(3, seed=1)
+    assert moved.shape == digits.shape
+    assert torch.equal(moved.y_train, digits.y_train)
+    assert moved.fingerprint != digits.fingerprint
+    for before, after in zip(digits.x_test[:20], moved.x_test[:20], strict=True):
+        shifts = [(dy, dx) for dy in range(-3, 4) for dx in range(-3, 4)]
+        assert any(torch.equal(after, shift(before, *each)) for each in shifts)
+    assert not torch.equal(moved.x_test, digits.shifted(3, seed=2).x_test)
+    assert torch.equal(digits.shifted(0).x_test, digits.x_test)
+    with pytest.raises(ValueError, match="most"):
+        digits.shifted(28)
+
+
+def shift(image, down, right):
+    """One image moved by hand."""
+    moved, (_, h, w) = torch.zeros_like(image), image.shape
+    for y in range(h):
+        for x in range(w):
+            if 0 <= y - down < h and 0 <= x - right < w:
+                moved[:, y, x] = image[:, y - down, x - right]
+    return moved

@@ -6,7 +6,7 @@ import torch
 from wna_utils.networks.architectures import build
 from wna_utils.networks.layers import readout
 from wna_utils.observe.loop import observe
-from wna_utils.observe.recording import OWN, WHOLE, Recording, packed, unpacked
+from wna_utils.observe.recording import OWN, WHOLE, Recording, in_halves, packed, unpacked
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import UNIT, ClassTally
 from wna_utils.stimuli.white import WhiteNoise
@@ -71,3 +71,9 @@ def test_recordings_add_up_and_leave_their_parts_alone(network):
     )
     assert first + second == whole
     assert first.whole.n == second.whole.n == BLOCK
+
+
+def test_halves_are_of_different_images_and_together_the_whole(network):
+    found = in_halves(network, WhiteNoise(SHAPE), 3 * BLOCK)
+    assert [part.n for part in found.parts] == [2 * BLOCK, BLOCK]
+    assert found.whole == observe(network, WhiteNoise(SHAPE), 3 * BLOCK)

@@ -29,6 +29,7 @@ from wna_utils.analysis.similarity import (
     distinctive,
     most_like_own,
     orientedness,
+    resemblance,
     true_correlations,
 )
 from wna_utils.analysis.templates import (
@@ -74,6 +75,7 @@ __all__ = [
     "pool",
     "proportion",
     "read_back",
+    "resemblance",
     "significant",
     "stretch",
     "template_accuracy",

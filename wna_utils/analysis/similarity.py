@@ -46,6 +46,15 @@ def true_correlations(a: tuple[Maps, Maps], b: tuple[Maps, Maps]) -> np.ma.Maske
         return np.ma.masked_array(across.filled(0) / np.sqrt(first.filled(0) * second.filled(0)), mask=unknown)
 
 
+def resemblance(halves: tuple[Maps, Maps], references: np.ndarray) -> float:
+    """Mean over classes of the correlation of maps with references (K, …), freed of the maps' sampling noise.
+
+    Classes whose map is mostly noise are left out; NaN if all are. The references are taken to have none.
+    """
+    alike = true_correlations(halves, (references, references))
+    return float(alike.mean()) if alike.count() else np.nan
+
+
 def agreement(a: Maps, b: Maps) -> float:
     """Mean correlation of two sets of maps, class by class, over the classes that both have; NaN if there are none."""
     same_class = np.ma.diagonal(correlations(a, b))

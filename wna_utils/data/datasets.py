@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wna_utils.data.fetch import ensure_files
-from wna_utils.support.checks import one_of
+from wna_utils.support.checks import between, one_of
 
 DIGITS = tuple("0123456789")
 CLASSES = {
@@ -72,6 +72,25 @@ class Dataset:
     def part(self, n: int) -> "Dataset":
         """The data set with its first `n` training images alone."""
         return replace(self, name=f"{self.name} {n}", x_train=self.x_train[:n], y_train=self.y_train[:n])
+
+    def shifted(self, most: int, seed: int = 0) -> "Dataset":
+        """The data set with every image moved at random by up to `most` pixels down or up and right or left.
+
+        What moves in is black, what moves out is lost. Raises `ValueError` unless 0 ≤ `most` < the images' side.
+        """
+        between("most", most, 0, min(self.shape[1:]) - 1)
+        generator = torch.Generator().manual_seed(seed)
+
+        def moved(images: Tensor) -> Tensor:
+            framed = torch.nn.functional.pad(images, (most,) * 4)
+            n, _, h, w = images.shape
+            down, right = torch.randint(2 * most + 1, (2, n), generator=generator)
+            rows, columns = down[:, None] + torch.arange(h), right[:, None] + torch.arange(w)
+            where = torch.arange(n)[:, None, None]
+            return framed.movedim(1, -1)[where, rows[:, :, None], columns[:, None]].movedim(-1, 1).contiguous()
+
+        name = f"{self.name} shifted by {most}"
+        return replace(self, name=name, x_train=moved(self.x_train), x_test=moved(self.x_test))
 
     def class_means(self) -> Tensor:
         """Mean training image of each class, (K, c, h, w)."""

@@ -2,8 +2,8 @@
 
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
-from wna_utils.observe.neurons import ComplexCell, LinearNonlinear, gabor_pair
-from wna_utils.observe.recording import Recording
+from wna_utils.observe.neurons import Added, ComplexCell, LinearNonlinear, gabor_pair
+from wna_utils.observe.recording import Recording, in_halves
 from wna_utils.observe.spike_triggered_average import (
     FieldTally,
     cosines,
@@ -19,6 +19,7 @@ from wna_utils.observe.spike_triggered_covariance import (
 from wna_utils.observe.tally import ClassTally, Maps, Tally
 
 __all__ = [
+    "Added",
     "CellTally",
     "ClassTally",
     "ComplexCell",
@@ -31,6 +32,7 @@ __all__ = [
     "cosines",
     "expected_cosines",
     "gabor_pair",
+    "in_halves",
     "jackknife",
     "largest_angle",
     "observe",

@@ -40,6 +40,17 @@ class ComplexCell(nn.Module):
         return _drive(x, self.first).square() + _drive(x, self.second).square()
 
 
+class Added(nn.Module):
+    """A neuron whose answer is the sum of those of others, (b, 1)."""
+
+    def __init__(self, *neurons: nn.Module):
+        super().__init__()
+        self.neurons = nn.ModuleList(neurons)
+
+    def forward(self, x: Tensor) -> Tensor:  # (b, c, h, w)
+        return sum(neuron(x) for neuron in self.neurons)
+
+
 def _drive(x: Tensor, filter: Tensor) -> Tensor:
     """How much of the filter is in each stimulus (b, c, h, w), (b, 1)."""
     return ((x - 0.5).flatten(1) @ filter.flatten()[:, None]) / WHITE

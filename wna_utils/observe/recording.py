@@ -6,11 +6,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from wna_utils.networks.observer import Answers, Observer
+from wna_utils.networks.observer import Answers, Network, Observer
 from wna_utils.observe.cells import CellTally
+from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import UNIT, ClassTally, Tally
-from wna_utils.stimuli.blocks import Block
+from wna_utils.stimuli.blocks import Block, Source
 
 OWN = ("by_block", "brightness")
 COUNTS = {"counts", "noise counts"}  # what images are counted in, by kind of tally
@@ -96,6 +97,18 @@ class Recording(Tally):
         for k, part in enumerate(self.parts):
             own = f"{k} "
             part.restore({name.removeprefix(own): sums for name, sums in tensors.items() if name.startswith(own)})
+
+
+def in_halves(
+    observer: Network | Observer, source: Source, n: int, kind: ClassTally | CellTally | None = None, **options
+) -> Recording:
+    """Show an observer n stimuli as `observe` does, its even and its odd blocks tallied apart, as `parts`.
+
+    Two maps of the same thing from different images tell how reliable it is. `kind` is an empty tally, a `ClassTally`
+    if none is given.
+    """
+    blocks = -(-n // source.block_size)
+    return observe(observer, source, n, into=Recording(kind or ClassTally(), blocks), **options)
 
 
 def _by_response(tally: Kind) -> Tensor:
