@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from wna_utils.analysis import convergence
+from wna_utils.analysis.similarity import correlations
 from wna_utils.observe.loop import observe
+from wna_utils.observe.recording import Recording, in_halves
 from wna_utils.observe.tally import ClassTally
 from wna_utils.stimuli.white import WhiteNoise
 
@@ -15,7 +17,7 @@ SIZES = (300, 1_000, 3_000, 10_000)
 @pytest.fixture
 def grown(planted, noise):
     """Growing tallies of a planted observer, and its converged one from other noise."""
-    converged = observe(planted, WhiteNoise(noise.shape, seed=9), 400_000)
+    converged = in_halves(planted, WhiteNoise(noise.shape, seed=9), 400_000)
     fresh = partial(observe, planted, noise)
     return convergence.growing(lambda start, n: fresh(n, start=start), SIZES), converged
 
@@ -26,7 +28,7 @@ def test_growing_tallies_are_those_of_one_run_each(grown, planted, noise):
 
 
 def test_error_of_a_planted_observers_maps_follows_one_over_root_n(grown):
-    tallies, converged = grown
+    tallies, converged = grown[0], grown[1].whole
     errors = np.array([convergence.errors(tally, converged).mean() for tally in tallies])
     slope = np.polyfit(np.log(SIZES), np.log(errors), 1)[0]
     assert slope == pytest.approx(-0.5, abs=0.03)
@@ -44,15 +46,26 @@ def test_likeness_of_a_planted_observers_maps_is_what_theory_expects(grown):
     assert expected[-1] > 0.98
 
 
-def test_a_class_without_images_counts_as_unlike(noise):
-    images = noise.block(0).stimuli
-    both, one = ClassTally.of(3, noise.shape), ClassTally.of(3, noise.shape)
-    both.count(images, torch.arange(2000) % 2)
-    one.count(images, torch.zeros(2000, dtype=torch.long))
-    assert convergence.likeness(both, both) == pytest.approx(1)
-    assert convergence.likeness(one, both) == 0  # a class that has all the images differs from none
-    assert np.ma.getmaskarray(convergence.errors(one, both)).tolist() == [False, True, True]
-    assert np.isnan(convergence.likeness(one, ClassTally.of(3, noise.shape)))
+def test_likeness_is_freed_of_the_noise_of_a_converged_map_from_few_images(grown, planted, noise):
+    tallies, converged = grown
+    few = in_halves(planted, WhiteNoise(noise.shape, seed=10), 4_000)
+    plain = np.ma.diagonal(correlations(tallies[-1].deviations, few.whole.deviations)).mean()
+    truth = convergence.likeness(tallies[-1], converged)
+    assert abs(convergence.likeness(tallies[-1], few) - truth) < (truth - plain) / 3
+
+
+def test_a_class_without_images_counts_as_unlike(planted, noise):
+    converged = in_halves(planted, noise, 20_000)
+    one = ClassTally.of(len(converged.whole.counts), noise.shape)
+    one.count(noise.block(0).stimuli, torch.zeros(2000, dtype=torch.long))
+    assert convergence.likeness(one, converged) == 0  # a class that has all the images differs from none
+    assert np.ma.getmaskarray(convergence.errors(one, converged.whole))[1:].all()
+
+
+def test_nothing_is_like_what_is_not_known(noise):
+    halves = Recording(ClassTally(), 2)
+    halves.parts = [ClassTally.of(3, noise.shape), ClassTally.of(3, noise.shape)]
+    assert np.isnan(convergence.likeness(ClassTally.of(3, noise.shape), halves))
 
 
 def test_no_pixels_are_significant_without_signal_and_many_are_with_it(grown, noise):

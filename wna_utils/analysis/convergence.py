@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wna_utils.analysis.significance import significant
-from wna_utils.analysis.similarity import correlations
+from wna_utils.analysis.similarity import RELIABLE, correlations
+from wna_utils.observe.recording import Recording
 from wna_utils.observe.tally import ClassTally
 from wna_utils.support.checks import at_least
 
@@ -26,14 +27,27 @@ def growing(show: Callable[[int, int], ClassTally], sizes: Sequence[int]) -> lis
     return tallies
 
 
-def likeness(tally: ClassTally, converged: ClassTally) -> float:
-    """Mean over classes of the correlation of a map with its converged one, each less the mean of all stimuli.
+def likeness(tally: ClassTally, converged: Recording) -> float:
+    """Mean over classes of the correlation of a map with what it converges to, each less the mean of all stimuli.
 
-    A class that is still empty counts as 0: nothing is known of it. One that is empty in `converged`, too, is left out.
+    The converged maps have sampling noise of their own, that of rare classes most of all. The two halves of their
+    images tell how much, and the correlation is freed of it: r / √r', with r the mean correlation with the halves' maps
+    and r' that of these. Classes whose halves are not alike are left out, since what their maps converge to is not
+    known. A class that is still empty counts as 0: nothing is known of it.
     """
-    same_class = np.ma.diagonal(correlations(tally.deviations, converged.deviations))
-    reached = converged.counts > 0
-    return float(same_class.filled(0)[reached].mean()) if reached.any() else np.nan
+    halves = [part.deviations for part in converged.parts]
+    known = _known(converged)
+    alike = [np.ma.diagonal(correlations(tally.deviations, half)).filled(0) for half in halves]
+    if not known.any():
+        return np.nan
+    reliability = np.ma.diagonal(correlations(*halves)).filled(0)[known]
+    return float((np.mean(alike, axis=0)[known] / np.sqrt(reliability)).mean())
+
+
+def _known(converged: Recording) -> np.ndarray:
+    """Classes of which it is known what their maps converge to, (K,) bool: two halves of the images agree about it."""
+    first, second = (part.deviations for part in converged.parts)
+    return np.ma.diagonal(correlations(first, second)).filled(0) >= RELIABLE
 
 
 def errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArray:
@@ -48,20 +62,20 @@ def expected_errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArr
         return spread * np.ma.masked_invalid(np.sqrt(1 / tally.counts + 1 / converged.counts))
 
 
-def expected_likeness(converged: ClassTally, n: int) -> float:
+def expected_likeness(converged: Recording, n: int) -> float:
     """What `likeness` should be after n images, if the noise is white: signal and sampling noise by class.
 
-    With S² the variance of the converged map over pixels, less its own sampling noise ν_N, and ν_n the sampling noise
-    of n images, the correlation of a class is S² / √((S² + ν_n)(S² + ν_N)).
+    With S² the variance of the converged map over pixels, less its own sampling noise, and ν the sampling noise of n
+    images, the correlation of a class with what it converges to is S / √(S² + ν).
     """
-    share = converged.counts / converged.n
-    reached = share > 0
-    own = (converged.standard_error**2).mean((1, 2, 3)).filled(np.nan) * (1 - share)  # ν_N
-    signal = (converged.deviations.var((1, 2, 3)).filled(np.nan) - own).clip(min=0)
+    whole, known = converged.whole, _known(converged)
+    share = whole.counts / whole.n
+    own = (whole.standard_error**2).mean((1, 2, 3)).filled(np.nan) * (1 - share)
+    signal = (whole.deviations.var((1, 2, 3)).filled(np.nan) - own).clip(min=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        expected = signal / np.sqrt((signal + own * converged.n / n) * (signal + own))
+        expected = np.sqrt(signal / (signal + own * whole.n / n))
         seen = 1 - (1 - share) ** n  # a class that is still empty counts as 0
-    return float(np.nan_to_num(expected * seen)[reached].mean()) if reached.any() else np.nan
+    return float(np.nan_to_num(expected * seen)[known].mean()) if known.any() else np.nan
 
 
 def share_significant(tally: ClassTally, rate: float = 0.05) -> float:
