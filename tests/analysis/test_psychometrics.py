@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wna_utils.analysis.psychometrics import fit_psychometric, psychometric_function
+from wna_utils.analysis.psychometrics import fit_psychometric, psychometric_function, s_shaped
 
 LEVELS = np.linspace(0, 1, 21)
 
@@ -66,3 +66,12 @@ def test_a_step_is_where_it_is():
 def test_levels_and_answers_go_together():
     with pytest.raises(ValueError, match="the number of answers must be one of 21; got 3"):
         fit_psychometric(LEVELS, np.array([1, 2, 3]), 5)
+
+
+def test_an_s_is_told_from_a_line_and_from_a_flat_curve():
+    levels, n = np.linspace(0, 1, 21), 30
+    rng = np.random.default_rng(0)
+    shares = [psychometric_function(levels, 0.4, 15, 0.1, 0.02), 0.1 + 0.8 * levels, np.full(21, 0.97)]
+    found = np.array([s_shaped(levels, rng.binomial(n, shares), n) for _ in range(20)]).mean(0)
+    assert found[0] == 1
+    assert (found[1:] < 0.3).all()

@@ -20,7 +20,7 @@ from wna_utils.analysis.estimates import (
     proportion,
 )
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
-from wna_utils.analysis.psychometrics import fit_psychometric
+from wna_utils.analysis.psychometrics import fit_psychometric, s_shaped
 from wna_utils.analysis.significance import clusters, significant
 from wna_utils.analysis.similarity import (
     agreement,
@@ -76,6 +76,7 @@ __all__ = [
     "proportion",
     "read_back",
     "resemblance",
+    "s_shaped",
     "significant",
     "stretch",
     "template_accuracy",

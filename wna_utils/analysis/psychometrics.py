@@ -63,6 +63,27 @@ def fit_psychometric(levels: Sequence[float], yes: np.ndarray, n: int) -> Psycho
     return PsychometricFits(threshold, slope, guess, lapse)
 
 
+def s_shaped(levels: Sequence[float], yes: np.ndarray, n: int) -> np.ndarray:
+    """Whether a psychometric function explains each curve of `yes` answers (curves, levels) better than a line: bool.
+
+    The line has two parameters, its ends, the psychometric function four; the likeliest of either are compared by
+    Akaike's criterion, so that two parameters more must be worth it.
+    """
+    yes = np.atleast_2d(yes)
+    ends = np.linspace(0, 1, 101)
+    first, last, level = np.ix_(ends, ends, np.asarray(levels))
+    line = (first + (last - first) * level).reshape(-1, len(levels)).clip(1e-6, 1 - 1e-6)
+    log_yes, log_no, _ = _grid(tuple(levels))
+    by_line = _likeliest(np.log(line), np.log1p(-line), yes, n) - 2
+    return _likeliest(log_yes, log_no, yes, n) - 4 > by_line
+
+
+def _likeliest(log_yes: np.ndarray, log_no: np.ndarray, yes: np.ndarray, n: int) -> np.ndarray:
+    """Largest log likelihood of each curve over functions (points, levels), (curves,)."""
+    parts = np.split(yes, range(AT_ONCE, len(yes), AT_ONCE))
+    return np.concatenate([(log_yes @ part.T + log_no @ (n - part.T)).max(0) for part in parts])
+
+
 def _marginals(levels: tuple[float, ...], yes: np.ndarray, n: int) -> list[np.ndarray]:
     """Posterior weights of each parameter's grid, [(curves, grid)] for threshold, slope, guess and lapse."""
     log_yes, log_no, log_prior = _grid(levels)
