@@ -5,6 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tests.conftest import chapter_of
+from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import scorecard
 from wna_utils.report.rules import NOT_JUDGED, Amendment, Claim, Rule, ledger
 
@@ -146,3 +147,26 @@ def test_few_networks_and_the_order_of_rule_and_run_are_told(card):
 def test_an_amendment_must_say_when_why_and_what_came_out():
     with pytest.raises(ValueError, match="why"):
         Amendment(when=date(2026, 1, 1), verdict="partly")
+
+
+@pytest.mark.parametrize(
+    ("claim", "estimate", "told"),
+    [
+        ({}, {}, []),
+        ({}, {"low": float("nan")}, ["has no interval"]),
+        ({"no_interval": "all are counted"}, {"low": float("nan")}, []),
+        ({}, {"n": 2}, ["few networks decide"]),
+        ({}, {"n": 60, "of": "units"}, ["few networks decide"]),
+        ({"few": "they are dear"}, {"n": 1}, []),
+        ({"about": "data"}, {"n": 60, "of": "units"}, []),
+        ({"theorem": True}, {"n": 60, "of": "units"}, []),
+        ({}, {"n": 12, "of": "clean networks"}, []),
+    ],
+)
+def test_what_lacks_an_interval_or_networks_needs_a_reason(monkeypatch, claim, estimate, told):
+    monkeypatch.setattr(scorecard, "ledger", lambda: {"a": Claim(**{**CLAIM, **claim})})
+    found = Estimate(**{"value": 0.6, "low": 0.5, "high": 0.7, "n": 5, "of": "networks"} | estimate)
+    problems = scorecard._unexplained(scorecard.Measured({"a": found}, {}, {}, judged=True))
+    assert len(problems) == len(told)
+    assert all(words in problem for words, problem in zip(told, problems, strict=True))
+    assert not scorecard._unexplained(scorecard.Measured({"a": found}, {}, {}, judged=False))

@@ -69,14 +69,32 @@ class Measured:
 def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     """Write `scorecard.md`, the table of all claims, and `summary.md`, that of verdicts by section.
 
-    Returns what no chapter recorded, though it has a rule.
+    Returns what no chapter recorded, though it has a rule; and, where results are judged, the estimates without an
+    interval and the claims about networks that fewer than three decide, if the ledger gives no reason.
     """
     measured, listed = Measured.of(chapters), ledger().values()
     rows = "".join(_row(claim, measured) for claim in listed)
     write(folder / "scorecard.md", f":::{{list-table}}\n{HEAD}{rows}:::\n")
     write(folder / "summary.md", _summary(measured))
     missing = [claim.id for claim in listed if claim.rule and claim.id not in measured.as_text]
-    return [f"no notebook records the claim {name}" for name in missing]
+    return [f"no notebook records the claim {name}" for name in missing] + _unexplained(measured)
+
+
+def _unexplained(measured: Measured) -> list[str]:
+    """Estimates that lack an interval, or three networks, without a reason in the ledger."""
+    found = []
+    for claim in ledger().values() if measured.judged else ():
+        ours = measured.as_text.get(claim.id)
+        if ours and math.isnan(ours.low) and not claim.no_interval:
+            found.append(f"the claim {claim.id} has no interval: book/claims.yml must say why (no_interval)")
+        if ours and claim.about == "networks" and claim.counts and not claim.few and not _several(ours):
+            found.append(f"few networks decide about the claim {claim.id}: book/claims.yml must say why (few)")
+    return found
+
+
+def _several(estimate: Estimate) -> bool:
+    """Whether enough networks decide about networks."""
+    return "networks" in estimate.of and estimate.n >= FEWEST
 
 
 def _row(claim: Claim, measured: Measured) -> str:
@@ -177,7 +195,7 @@ def _summary(measured: Measured) -> str:
 def _networks(listed: list[Claim], measured: Measured) -> str:
     """How many rules about networks several networks decide."""
     found = [measured.as_text[each.id] for each in listed if each.about == "networks" and each.id in measured.as_text]
-    several = sum(each.of == "networks" and each.n >= FEWEST for each in found)
+    several = sum(_several(each) for each in found)
     return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more."
 
 
