@@ -59,7 +59,9 @@ def _claims(text: str) -> dict[str, Any]:
     reads_all = re.search(r"(?<! in )ledger\(|ledger\(\)[.\[]|LEDGER", text)
     claims = yaml.safe_load((paths.ROOT / "book" / "claims.yml").read_text()) or []
     mentioned = [each for each in claims if each["id"] in text or (each.get("figure") or each["id"]) in text]
-    return {each["id"]: each for each in (claims if reads_all else mentioned)}
+    chosen = claims if reads_all else mentioned
+    # What a claim once said is shown on the scorecard alone, which is written anew in every build.
+    return {each["id"]: {k: value for k, value in each.items() if k != "amended"} for each in chosen}
 
 
 def _versions() -> dict[str, str]:
