@@ -183,6 +183,8 @@ def _summary(measured: Measured) -> str:
             f"By {{ref}}`a crude yardstick <by-chance>`, chance alone would give about {by_chance:.0f} “reproduced”."
         )
         said.append(_networks(listed, measured))
+    if amended := sum(bool(claim.amended) for claim in listed):
+        said.append(f"The rules of {amended} were amended in the open; their rows say how and why.")
     theorems = [claim for claim in ledger().values() if claim.theorem]
     if theorems and measured.judged:
         hold = sum(verdicts[claim.id] == REPRODUCED for claim in theorems)
