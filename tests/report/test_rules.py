@@ -77,3 +77,10 @@ def test_every_claims_figure_exists_in_a_notebook():
         for cell in nbformat.read(notebook, as_version=4).cells
     }
     assert {claim.figure for claim in ledger().values() if claim.figure} <= figures
+
+
+def test_a_row_that_is_not_counted_repeats_the_rule_of_one_that_is():
+    for claim in ledger().values():
+        if claim.same_as:
+            assert ledger()[claim.same_as].counts
+            assert ledger()[claim.same_as].rule == claim.rule
