@@ -57,16 +57,22 @@ def test_id_cannot_stand_twice(tmp_path):
         ledger(path)
 
 
-def test_a_claim_can_only_repeat_one_that_repeats_none(tmp_path):
-    first, second, third = yaml.safe_load(LEDGER.read_text())[:3]
+def test_a_claim_can_only_repeat_a_counted_one_of_the_same_rule(tmp_path):
+    first, second = yaml.safe_load(LEDGER.read_text())[:2]
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump([first, second | {"same_as": first["id"]}]))
     assert not ledger(path)[second["id"]].counts
-    for repeated in ("x", second["id"]):
-        path = tmp_path / f"{repeated}.yml"
-        entries = [first, second | {"same_as": first["id"]}, third | {"same_as": repeated}]
+    other = second | {"same_as": first["id"], "rule": first["rule"] | {"use": "high"}}
+    for i, entries in enumerate(
+        (
+            [first, other],
+            [first | {"theorem": True}, second | {"same_as": first["id"]}],
+            [second | {"same_as": "x"}],
+        )
+    ):
+        path = tmp_path / f"{i}.yml"
         path.write_text(yaml.safe_dump(entries))
-        with pytest.raises(ValueError, match="no claim of its own"):
+        with pytest.raises(ValueError, match="is not the same as"):
             ledger(path)
 
 
@@ -77,10 +83,3 @@ def test_every_claims_figure_exists_in_a_notebook():
         for cell in nbformat.read(notebook, as_version=4).cells
     }
     assert {claim.figure for claim in ledger().values() if claim.figure} <= figures
-
-
-def test_a_row_that_is_not_counted_repeats_the_rule_of_one_that_is():
-    for claim in ledger().values():
-        if claim.same_as:
-            assert ledger()[claim.same_as].counts
-            assert ledger()[claim.same_as].rule == claim.rule

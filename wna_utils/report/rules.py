@@ -124,7 +124,7 @@ class Claim(_Strict):
 
 @cache
 def ledger(path: Path = LEDGER) -> dict[str, Claim]:
-    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats no claim of its own."""
+    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats no counted claim."""
     claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):
@@ -132,6 +132,6 @@ def ledger(path: Path = LEDGER) -> dict[str, Claim]:
     for claim in claims:
         if claim.same_as:
             same = by_id.get(claim.same_as)
-            if not same or same.same_as:
-                raise ValueError(f"{path.name}: {claim.id} repeats {claim.same_as}, which is no claim of its own")
+            if not (same and same.counts and same.rule == claim.rule):
+                raise ValueError(f"{path.name}: {claim.id} is not the same as {claim.same_as}, by its rule")
     return by_id

@@ -196,8 +196,8 @@ def _summary(measured: Measured) -> str:
 
 def _networks(listed: list[Claim], measured: Measured) -> str:
     """How many rules about networks several networks decide."""
-    found = [measured.as_text[each.id] for each in listed if each.about == "networks" and each.id in measured.as_text]
-    several = sum(_several(each) for each in found)
+    found = [each for each in listed if each.about == "networks" and each.id in measured.as_text]
+    several = sum(_several(measured.as_text[each.id]) and not each.few for each in found)
     return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more."
 
 
