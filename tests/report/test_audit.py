@@ -1,8 +1,10 @@
 """The audit passes what is as it was, and stops at one byte, one count, another network and other noise."""
 
+import lzma
+
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
 from wna_utils.analysis import courses
 from wna_utils.networks import recorded_networks as networks
@@ -70,7 +72,7 @@ def test_one_altered_byte_is_found(shown):
 
 
 def test_missing_and_unlisted_files_are_found(shown):
-    unlisted = shown.path.with_stem("unlisted")
+    unlisted = recorded.path_of("tallies", "unlisted")
     shown.path.rename(unlisted)
     assert [problem.split(": ")[0] for problem in problems()] == [
         f"the record {shown.path} is missing",
@@ -225,5 +227,7 @@ def test_number_of_blocks_is_checked(shown):
         audit(blocks=0)
 
 
-def test_recorded_files_are_plain_safetensors(shown):
-    assert load_file(shown.path)["added"].dtype == torch.int16
+def test_unpacked_files_are_plain_safetensors(shown):
+    with lzma.open(shown.path) as file:
+        assert load(file.read())["added"].dtype == torch.int16
+    assert load_file(networks.path_of(shown.network))["fc2.bias"].dtype == torch.float16

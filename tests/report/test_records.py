@@ -97,7 +97,7 @@ def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):
 
 def test_records_are_made_by_name_with_the_network_that_they_rest_on(planned):
     records.make([NAMES[1]], tell=quiet)
-    assert [path.stem for path in recorded.files()] == NAMES[:2]
+    assert [recorded.name_of(path) for path in recorded.files()] == NAMES[:2]
     told = []
     records.make([NAMES[1]], tell=told.append)
     assert told == ["all of these records are there already; delete a file to have it made anew"]

@@ -1,5 +1,6 @@
 """Files of records: what is written is read, rounding stays within its bounds, damage is told."""
 
+import lzma
 import subprocess
 
 import pytest
@@ -42,22 +43,44 @@ def test_row_of_zeros_stays_zero():
     assert not recorded.restored(recorded.rounded(weights))["fc.weight"].any()
 
 
-def test_what_is_written_is_read(records_folder, weights):
-    path = records_folder / "networks" / "a.safetensors"
+@pytest.mark.parametrize("kind", ["networks", "tallies", "courses", "noise"])
+def test_what_is_written_is_read(records_folder, weights, kind):
+    path = recorded.path_of(kind, "a-1.5")
     recorded.write(path, weights, {"seed": 3, "made": {"date": "2026-01-02"}})
     tensors, about = recorded.read(path)
     assert all(torch.equal(tensors[name], each) for name, each in weights.items())
     assert about == recorded.about(path) == {"seed": 3, "made": {"date": "2026-01-02"}}
+    assert recorded.files() == [path]
+    assert (recorded.name_of(path), recorded.title(path)) == ("a-1.5", f"{kind}/a-1.5")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"half a record"])
-def test_missing_or_damaged_file_is_told_with_a_remedy(records_folder, content):
-    path = records_folder / "a.safetensors"
+def test_packing_sums_pays():
+    path = recorded.path_of("tallies", "cnn-mnist-15-epochs-seed-0-white-10000000")
+    with lzma.open(path) as file:
+        assert path.stat().st_size < 0.75 * len(file.read())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"half a record", b"\xff" * 40, b"\0" * 40])
+@pytest.mark.parametrize("kind", ["networks", "tallies"])
+def test_missing_or_damaged_file_is_told_with_a_remedy(records_folder, kind, content):
+    path = recorded.path_of(kind, "a")
+    path.parent.mkdir()
     if content is not None:
         path.write_bytes(content)
     for read in (recorded.about, recorded.read):
         with pytest.raises(ValueError, match=r"is missing or damaged: fetch it again .* or delete it and make it anew"):
             read(path)
+
+
+@pytest.mark.parametrize("kind", ["networks", "tallies"])
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_half_a_file_is_told(records_folder, weights, kind, share):
+    path = recorded.path_of(kind, "a")
+    recorded.write(path, weights, {})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match="is missing or damaged"):
+        recorded.read(path)
 
 
 def test_file_of_something_else_is_told(records_folder, weights):

@@ -58,7 +58,7 @@ def course(
 
 def path_of(network: str) -> Path:
     """Where the course of training of the network of this name is recorded."""
-    return recorded.folder() / "courses" / f"course-{network}.safetensors"
+    return recorded.path_of("courses", f"course-{network}")
 
 
 def write(

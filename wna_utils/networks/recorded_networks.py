@@ -29,12 +29,12 @@ def name_of(model: str, dataset: str, seed: int, recipe: "Recipe") -> str:
 
 def path_of(name: str) -> Path:
     """The file of the recorded network of this name."""
-    return recorded.folder() / "networks" / f"{name}.safetensors"
+    return recorded.path_of("networks", name)
 
 
 def names() -> list[str]:
     """Names of all recorded networks."""
-    return [path.stem for path in recorded.files() if path.parent.name == "networks"]
+    return [recorded.name_of(path) for path in recorded.files() if path.parent.name == "networks"]
 
 
 def is_recorded(model: str, dataset: str, recipe: "Recipe", seed: int = 0) -> bool:

@@ -51,7 +51,7 @@ class Shown:
     @property
     def path(self) -> Path:
         """The file of the record."""
-        return recorded.folder() / "tallies" / f"{self.name}.safetensors"
+        return recorded.path_of("tallies", self.name)
 
     def source(self) -> Source:
         """The noise."""
@@ -94,7 +94,7 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
     seed = getattr(getattr(source, "noise", source), "seed", None)
-    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors")):
+    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.*")):
         shown = Shown(**recorded.about(path)["shown"])
         alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
         if alike == (n, observer.precision, type(source), seed, kind):

@@ -74,35 +74,35 @@ def _damaged() -> Iterator[Finding]:
 
 
 def _problem(path: Path, what: str, difference: float | None = None) -> Finding:
-    return Finding(path.stem, difference, f"the record {path} {what}: {recorded.remedy(path)}")
+    return Finding(recorded.name_of(path), difference, f"the record {path} {what}: {recorded.remedy(path)}")
 
 
 def _network(path: Path, device: str) -> Finding:
-    again = networks.answers_again(path.stem, _chosen(path.stem, 1_000), TEST_IMAGES, device)
+    again = networks.answers_again(recorded.name_of(path), _chosen(recorded.name_of(path), 1_000), TEST_IMAGES, device)
     about = recorded.about(path)
     if not (again.calls <= LABELS and again.scores <= SCORES):
         what = f"{again.calls:.1%} of the test images are called otherwise, and scores differ by {again.scores:.1%}"
         return _problem(path, f"is another network: {what}", again.calls)
     if again.accuracy != about["accuracy"]:
         return _problem(path, f"has an accuracy of {again.accuracy:.2%}, not {about['accuracy']:.2%}")
-    return Finding(path.stem, again.calls)
+    return Finding(recorded.name_of(path), again.calls)
 
 
 def _course(path: Path, device: str) -> Finding:
     tensors, about = recorded.read(path)
     if (tensors["counts"].sum(1) != about["n"]).any() or tensors["last"].sum() != about["n_last"]:
         return _problem(path, "does not add up: its counts are not of as many images as it says")
-    network = networks.path_of(path.stem.removeprefix("course-"))
+    network = networks.path_of(recorded.name_of(path).removeprefix("course-"))
     if network.exists() and round(float(tensors["accuracies"][-1]), 6) != round(recorded.about(network)["accuracy"], 6):
         return _problem(path, "does not end with the accuracy of the recorded network")
-    return Finding(path.stem)
+    return Finding(recorded.name_of(path))
 
 
 def _noise(path: Path, device: str) -> Finding:
     tensors, _ = recorded.read(path)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         return _problem(path, "has values that are not finite")
-    return Finding(path.stem)
+    return Finding(recorded.name_of(path))
 
 
 def _tally(path: Path, blocks: int, device: str) -> Finding:
@@ -121,7 +121,7 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
         largest = max(largest, _apart(shown, again["added"][0], tensors["added"][number]))
         if not largest <= LABELS:
             return _problem(path, f"is not what its network answers: {largest:.1%} of a block differ", largest)
-    return Finding(path.stem, largest)
+    return Finding(recorded.name_of(path), largest)
 
 
 def _chosen(name: str, n: int) -> int:

@@ -168,7 +168,7 @@ def _original_loop(network: nn.Sequential, n: int, device: torch.device) -> int:
     """As the authors' notebooks do it: all noise kept, batches of 10,000, a masked mean for each class and batch."""
     modules = dict(network.named_children())
     order = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "flatten", "fc1", "relu3", "fc2")
-    network = nn.Sequential(*(modules[name] for name in order)).to(memory_format=torch.contiguous_format)
+    network = nn.Sequential(*(modules[name] for name in order)).to(device, memory_format=torch.contiguous_format)
     noise = torch.rand(n, *SHAPE)
     means = torch.zeros(10, *SHAPE)
     for batch in noise.split(10_000):

@@ -104,7 +104,7 @@ class Fitted:
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        return recorded.name_of(self.path)
 
     @property
     def operations(self) -> float:
@@ -178,7 +178,7 @@ class Followed:
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        return recorded.name_of(self.path)
 
     @property
     def operations(self) -> float:

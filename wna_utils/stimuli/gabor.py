@@ -122,7 +122,7 @@ def _model(tensors: dict[str, Tensor]) -> GaborModel:
 def recorded_path(dataset: str, bank_of: str = "paper") -> Path:
     """Where the model of the data set of this name is recorded."""
     name = f"gabor-{dataset}-{bank_of}".replace(" ", "-")
-    return recorded.folder() / "noise" / f"{name}.safetensors"
+    return recorded.path_of("noise", name)
 
 
 def _fit_channel(images: Tensor, bank: Tensor, components: int, intercept: bool) -> dict[str, Tensor]:

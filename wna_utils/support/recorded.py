@@ -6,13 +6,17 @@ Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tall
 
 import hashlib
 import json
+import lzma
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from wna_utils.support import paths
@@ -20,6 +24,9 @@ from wna_utils.support.checks import one_of
 from wna_utils.support.fingerprint import digest, tensor_digest
 from wna_utils.support.paths import replacing
 
+PACKED = ("tallies", "noise")  # kinds whose files are packed, without loss: it halves them, but not those of networks
+XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 2, "pb": 2}]  # for numbers of four bytes
+LONGEST_HEAD = 10_000_000  # bytes
 LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
 SCALE = ".scale"  # ends the name of what a row in 8 bits is multiplied with
 WAYS = ("on", "off")
@@ -53,21 +60,33 @@ def taken() -> list[str]:
     return sorted(map(title, _taken))
 
 
+def path_of(kind: str, name: str) -> Path:
+    """The file of the record of this kind ("networks", "tallies", "courses" or "noise") and name."""
+    return folder() / kind / f"{name}.safetensors{'.xz' if kind in PACKED else ''}"
+
+
+def name_of(path: Path) -> str:
+    """The name of the record in this file."""
+    return path.name.removesuffix(".xz").removesuffix(".safetensors")
+
+
 def title(path: Path) -> str:
     """What a record is called among all: its kind and its name."""
-    return f"{path.parent.name}/{path.stem}"
+    return f"{path.parent.name}/{name_of(path)}"
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write tensors, and what is to be known about them, to a safetensors file, whole or not at all."""
     held = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(held, {"about": json.dumps(about, sort_keys=True)})
     with replacing(path) as temporary:
-        temporary.write_bytes(save(held, {"about": json.dumps(about, sort_keys=True)}))
+        temporary.write_bytes(lzma.compress(content, filters=XZ) if path.suffix == ".xz" else content)
 
 
 def about(path: Path) -> dict[str, Any]:
     """What is to be known about the record in a file; raises `ValueError` if it is missing or damaged."""
-    return _read(path, tensors=False)[1]
+    with _opened(path) as file:
+        return _about(file)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -75,21 +94,31 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises `ValueError` if the file is missing or damaged.
     """
-    return _read(path, tensors=True)
+    with _opened(path) as file:
+        content = file.read()
+        return load(content), _about(BytesIO(content))
 
 
-def _read(path: Path, tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The safetensors file at `path`, unpacked; what goes wrong with it is told in one sentence."""
     try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys() if tensors else ()
-            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["about"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
+            yield file
+    except (OSError, EOFError, lzma.LZMAError, SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"the record {path} is missing or damaged: {remedy(path)}") from error
+
+
+def _about(file: BinaryIO) -> dict[str, Any]:
+    """From the head of a safetensors file, which alone is read: the length of what follows, and that, in JSON."""
+    length = int.from_bytes(file.read(8), "little")
+    head = json.loads(file.read(min(length, LONGEST_HEAD)))
+    return json.loads(head["__metadata__"]["about"])
 
 
 def remedy(path: Path) -> str:
     """How to get a file of the records again."""
-    anew = f", or delete it and make it anew with `python -m wna_utils record {path.stem}`"
+    anew = f", or delete it and make it anew with `python -m wna_utils record {name_of(path)}`"
     return f"fetch it again with `git checkout {path}`{anew}"
 
 
@@ -126,7 +155,7 @@ def fingerprint(tensors: dict[str, Tensor]) -> str:
 
 def files() -> list[Path]:
     """All files of the records that there are, by name."""
-    return sorted(folder().glob("*/*.safetensors"))
+    return sorted({*folder().glob("*/*.safetensors"), *folder().glob("*/*.safetensors.xz")})
 
 
 def checksum(path: Path) -> str:
