@@ -30,7 +30,9 @@ def test_recorded_course_is_found_for_the_same_numbers_alone(digits, records_fol
     courses.write(computed, "logistic", digits, 1, RECIPE, 100, 300, {})
     monkeypatch.setattr(courses, "trained", lambda *_, **__: pytest.fail("it was not found"))
     found = courses.course("logistic", digits, 1, RECIPE, 100, 300)
-    for name, values in vars(computed).items():
+    assert (found.recorded, computed.recorded) == (True, False)
+    assert found.n == 300
+    for name, values in vars(replace(computed, recorded=True)).items():
         np.testing.assert_array_equal(getattr(found, name), values)
     others = replace(digits, y_test=digits.y_test.flip(0))
     for how in ((digits, 1, RECIPE, 101, 300), (others, 1, RECIPE, 100, 300)):

@@ -215,6 +215,20 @@ def test_course_is_checked_against_the_network_that_it_ends_with(shown, digits):
     [problem] = problems()
     assert "does not end with the accuracy of the recorded network" in problem
 
+    network = networks.name_of("cnn", digits.name, 0, QUICK)
+    longer = courses.course("cnn", digits, 0, QUICK, 100, 6_000)
+    path = courses.write(longer, "cnn", digits, 0, QUICK, 100, 6_000, MADE)
+    assert shown.name == f"{network}-white-6000"
+    list_files()
+    assert problems() == []
+
+    def swap(tensors):
+        tensors["last"] = tensors["last"].flip(0)
+
+    rewrite(path, swap)
+    [problem] = problems()
+    assert "does not end with what the recorded network called the same noise" in problem
+
     def count(tensors):
         tensors["counts"][0, 0] += 1
 

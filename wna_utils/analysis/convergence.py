@@ -27,21 +27,25 @@ def growing(show: Callable[[int, int], ClassTally], sizes: Sequence[int]) -> lis
     return tallies
 
 
-def likeness(tally: ClassTally, converged: Recording) -> float:
-    """Mean over classes of the correlation of a map with what it converges to, each less the mean of all stimuli.
+def likenesses(tally: ClassTally, converged: Recording) -> np.ma.MaskedArray:
+    """Correlation of each class's map with what it converges to, each less the mean of all stimuli, (K,).
 
     The converged maps have sampling noise of their own, that of rare classes most of all. The two halves of their
     images tell how much, and the correlation is freed of it: r / √r', with r the mean correlation with the halves' maps
-    and r' that of these. Classes whose halves are not alike are left out, since what their maps converge to is not
-    known. A class that is still empty counts as 0: nothing is known of it.
+    and r' that of these. Classes whose halves are not alike are masked, since what their maps converge to is not known.
+    A class that is still empty counts as 0: nothing is known of it.
     """
     halves = [part.deviations for part in converged.parts]
+    alike = np.mean([np.ma.diagonal(correlations(tally.deviations, half)).filled(0) for half in halves], axis=0)
     known = _known(converged)
-    alike = [np.ma.diagonal(correlations(tally.deviations, half)).filled(0) for half in halves]
-    if not known.any():
-        return np.nan
-    reliability = np.ma.diagonal(correlations(*halves)).filled(0)[known]
-    return float((np.mean(alike, axis=0)[known] / np.sqrt(reliability)).mean())
+    reliability = np.where(known, np.ma.diagonal(correlations(*halves)).filled(0), 1)
+    return np.ma.masked_array(alike / np.sqrt(reliability), mask=~known)
+
+
+def likeness(tally: ClassTally, converged: Recording) -> float:
+    """Mean over classes of `likenesses`; NaN if it is known of none what its map converges to."""
+    alike = likenesses(tally, converged)
+    return float(alike.mean()) if alike.count() else np.nan
 
 
 def _known(converged: Recording) -> np.ndarray:

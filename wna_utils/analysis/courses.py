@@ -22,6 +22,12 @@ class Course:
     accuracies: np.ndarray
     counts: np.ndarray
     last: np.ndarray
+    recorded: bool = False
+
+    @property
+    def n(self) -> int:
+        """Number of noise images at the end."""
+        return int(self.last.sum())
 
     @property
     def shares(self) -> np.ndarray:
@@ -46,7 +52,7 @@ def course(
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
         recorded.note(path)
         tensors, _ = recorded.read(path)
-        return Course(**{name: each.numpy() for name, each in tensors.items()})
+        return Course(**{name: each.numpy() for name, each in tensors.items()}, recorded=True)
     noise, accuracies, counts = WhiteNoise(dataset.shape, seed=seed), [], []
     for epoch in range(1, recipe.epochs + 1):
         network = trained(model, dataset, seed, recipe=recipe, epoch=epoch, device=device)
@@ -65,7 +71,7 @@ def write(
     found: Course, model: str, dataset: Dataset, seed: int, recipe: Recipe, n: int, n_last: int, made: dict[str, Any]
 ) -> Path:
     """Write a course among the records; `made` says when, where and by what it was made."""
-    tensors = {name: torch.from_numpy(each) for name, each in vars(found).items()}
+    tensors = {name: torch.from_numpy(getattr(found, name)) for name in ("accuracies", "counts", "last")}
     path = path_of(networks.name_of(model, dataset.name, seed, recipe))
     recorded.write(path, tensors, _about(dataset, recipe, n, n_last) | {"made": made})
     return path

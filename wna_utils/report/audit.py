@@ -92,9 +92,15 @@ def _course(path: Path, device: str) -> Finding:
     tensors, about = recorded.read(path)
     if (tensors["counts"].sum(1) != about["n"]).any() or tensors["last"].sum() != about["n_last"]:
         return _problem(path, "does not add up: its counts are not of as many images as it says")
-    network = networks.path_of(recorded.name_of(path).removeprefix("course-"))
+    name = recorded.name_of(path).removeprefix("course-")
+    network, tally = networks.path_of(name), recorded.path_of("tallies", f"{name}-white-{about['n_last']}")
     if network.exists() and round(float(tensors["accuracies"][-1]), 6) != round(recorded.about(network)["accuracy"], 6):
         return _problem(path, "does not end with the accuracy of the recorded network")
+    if tally.exists():
+        of_tally, known = recorded.read(tally)
+        counts = tallies.together(unpacked(of_tally, known["block_size"]))["counts"]
+        if not float((counts - tensors["last"]).abs().sum()) / 2 <= LABELS * about["n_last"]:
+            return _problem(path, "does not end with what the recorded network called the same noise")
     return Finding(recorded.name_of(path))
 
 

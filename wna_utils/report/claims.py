@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import nbformat
 
+from wna_utils.analysis.courses import Course
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.observe.tally import Tally
 from wna_utils.report.params import running_profile
@@ -24,12 +25,14 @@ class Printed(str):
     __repr__ = str.__str__
 
 
-def record(claim_id: str, estimate: Estimate, shown: Sequence[Tally] = (), by_code: Estimate | None = None) -> None:
+def record(
+    claim_id: str, estimate: Estimate, shown: Sequence[Tally | Course] = (), by_code: Estimate | None = None
+) -> None:
     """Record an estimate under its claim, for the scorecard and for the prose of the page.
 
-    `shown` are the tallies that it rests on, so that the scorecard can say how much noise that was, shown to how many
-    networks, and whether now or for the records. `by_code` is the same by what the authors' code does, where that is
-    another thing than the text says.
+    `shown` are the tallies or courses of training that it rests on, so that the scorecard can say how much noise that
+    was, shown to how many networks, and whether now or for the records. `by_code` is the same by what the authors' code
+    does, where that is another thing than the text says.
 
     Glues the estimate in words as `{claim_id}`, the other as `{claim_id}_by_code`, and the verdict as
     `{claim_id}_verdict`; in a profile whose numbers are no results, that is "not judged". Raises `KeyError` for an id
@@ -48,7 +51,7 @@ def record(claim_id: str, estimate: Estimate, shown: Sequence[Tally] = (), by_co
     glue(f"{SHOWN}{claim_id}", Printed(_shown_in_words(shown)), display=False)
 
 
-def _shown_in_words(shown: Sequence[Tally]) -> str:
+def _shown_in_words(shown: Sequence[Tally | Course]) -> str:
     """How much noise how many networks were shown: "noise: 5 × 10,000,000, recorded"."""
     groups = Counter((tally.n, tally.recorded) for tally in shown)
     each = [f"{count} × {n:,}{', recorded' if kept else ''}" for (n, kept), count in groups.items()]

@@ -60,8 +60,8 @@ def _rising(name: str, values: list) -> None:
 
 
 COUNTS = (
-    "n_networks", "n_networks_8", "n_networks_fashion", "n_networks_cifar",
-    "n_noise_8", "n_noise_models", "n_noise_rnn",
+    "n_networks", "n_networks_fashion", "n_networks_cifar",
+    "n_courses", "n_noise_models",
     "n_noise", "n_noise_others", "n_noise_grid", "n_noise_last", "n_noise_cifar",
     "n_networks_scales", "n_noise_scales", "n_noise_normal",
     "n_gabor", "n_gabor_cifar", "n_generated", "n_switches", "n_images",
