@@ -47,6 +47,12 @@ def _asked(network, noise, _nothing_is_shown):
     """Everything is there, and nothing may be shown from now on."""
 
 
+def test_name_does_not_depend_on_the_order_of_options():
+    options = {"bank_of": "code", "add_mean": False}
+    names = {Shown("cnn", N, noise="gabor", how=how).name for how in (options, dict(reversed(options.items())))}
+    assert names == {f"cnn-gabor-add_mean-False-bank_of-code-{N}"}
+
+
 @pytest.mark.usefixtures("_asked")
 def test_recorded_tallies_come_back(network, noise):
     found = observe(network, noise, N)

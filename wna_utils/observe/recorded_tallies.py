@@ -43,7 +43,7 @@ class Shown:
     @property
     def name(self) -> str:
         """Name of the record, such as "cnn-mnist-15-epochs-seed-0-white-10000000"."""
-        how = [f"{name}-{value}" for name, value in self.how.items()]
+        how = [f"{name}-{value}" for name, value in sorted(self.how.items())]
         precision = "" if self.precision == "float32" else self.precision
         parts = (self.network, self.layer, self.noise, *how, precision, str(self.n))
         return "-".join(filter(None, parts))
