@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from wna_utils.networks.elu_networks import all_cnn, elu_mlp
 from wna_utils.networks.generators import Shape, autoencoder, vae
 from wna_utils.support.checks import one_of
 
@@ -178,6 +179,8 @@ MODELS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "cifar_cnn_softmax": cifar_cnn_softmax,
     "autoencoder": autoencoder,
     "vae": vae,
+    "elu_mlp": elu_mlp,
+    "all_cnn": all_cnn,
 }
 
 

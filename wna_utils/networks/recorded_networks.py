@@ -15,6 +15,7 @@ from wna_utils.support import recorded
 from wna_utils.support.checks import one_of
 
 if TYPE_CHECKING:
+    from wna_utils.networks.cyclic import Cyclic
     from wna_utils.networks.training import Recipe
 
 CALLS = "test calls"  # beside the weights: the class (n,) uint8 that the network gives each test image,
@@ -22,9 +23,9 @@ SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
 SCORED = 500
 
 
-def name_of(model: str, dataset: str, seed: int, recipe: "Recipe") -> str:
+def name_of(model: str, dataset: str, seed: int, recipe: "Recipe | Cyclic") -> str:
     """Name of a recorded network, such as "cnn-mnist-15-epochs-seed-0"."""
-    return f"{model}-{dataset}-{recipe.epochs}-epochs-seed-{seed}".replace(" ", "-")
+    return f"{model}-{dataset}-{recipe.length}-seed-{seed}".replace(" ", "-")
 
 
 def path_of(name: str) -> Path:
@@ -37,13 +38,13 @@ def names() -> list[str]:
     return [recorded.name_of(path) for path in recorded.files() if path.parent.name == "networks"]
 
 
-def is_recorded(model: str, dataset: str, recipe: "Recipe", seed: int = 0) -> bool:
+def is_recorded(model: str, dataset: str, recipe: "Recipe | Cyclic", seed: int = 0) -> bool:
     """Whether there is a recorded network of this recipe, trained to the end; whether records are used or not."""
     path = path_of(name_of(model, dataset, seed, recipe))
     return path.exists() and recorded.about(path)["recipe"] == asdict(recipe)
 
 
-def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe") -> nn.Module | None:
+def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe | Cyclic") -> nn.Module | None:
     """The recorded network of this recipe, data and seed, in eval mode; None if there is none."""
     path = path_of(name_of(model, dataset.name, seed, recipe))
     if not (recorded.used() and path.exists()):
@@ -87,7 +88,7 @@ def write(
     model: str,
     dataset: Dataset,
     seed: int,
-    recipe: "Recipe",
+    recipe: "Recipe | Cyclic",
     made: dict[str, Any],
     device: str = "auto",
 ) -> Path:

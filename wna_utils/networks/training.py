@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
-from wna_utils.networks import architectures, generators, recorded_networks
+from wna_utils.networks import architectures, cyclic, generators, recorded_networks
+from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.observer import Network, Observer, observer_of
 from wna_utils.support.checks import at_least, one_of, positive
 from wna_utils.support.checks import seed as checked_seed
@@ -52,8 +53,17 @@ class Recipe:
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
 
+    @property
+    def length(self) -> str:
+        """How long it trains, for a name: "15-epochs"."""
+        return f"{self.epochs}-epochs"
 
-RECIPES = {  # the original's, as far as it says; those of CIFAR-10 and of tanh are ours
+    def shown(self, images: int) -> int:
+        """Number of training images that are shown, again and again, if there are so many."""
+        return self.epochs * images
+
+
+RECIPES: dict[str, Recipe | Cyclic] = {  # the original's, as far as it says; those of CIFAR-10 and of tanh are ours
     "cnn": Recipe(),
     "binary_cnn": Recipe(),
     "mlp": Recipe(),
@@ -64,8 +74,13 @@ RECIPES = {  # the original's, as far as it says; those of CIFAR-10 and of tanh 
     "cifar_cnn_tanh": Recipe(epochs=5, learning_rate=2e-3, schedule="one_cycle", augment=True),
     "autoencoder": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
     "vae": Recipe(epochs=2, batch_size=128, weight_decay=1e-5, precision="float32"),
+    "elu_mlp": Cyclic(),
+    "all_cnn": Cyclic(cycles=10, iterations=5_000, decay=0.95, precision="bf16"),
 }
-AUTHORS = {"cifar_cnn": Recipe(epochs=10)}  # where ours is another: the rate is constant, no image is changed
+AUTHORS: dict[str, Recipe | Cyclic] = {  # where ours is another
+    "cifar_cnn": Recipe(epochs=10),  # the rate is constant, no image is changed
+    "elu_mlp": Cyclic(cycles=30, iterations=3_000, highest=1e-5),
+}
 CHANGES = {  # where a profile trains less; the book does so where no network of the whole recipe is recorded
     "book": {
         "cnn": {"epochs": 5},
@@ -74,11 +89,12 @@ CHANGES = {  # where a profile trains less; the book does so where no network of
         "cifar_cnn_tanh": {"epochs": 1, "batch_size": 64, "augment": False},
     },
     "smoke": {name: {"epochs": 2} for name in ("cnn", "binary_cnn", "mlp", "rnn")}
+    | {name: {"cycles": 1, "iterations": 50, "held_out": 100} for name in ("elu_mlp", "all_cnn")}
     | {name: {"epochs": 1, "augment": False} for name in ("cifar_cnn", "cifar_cnn_tanh")},
 }
 
 
-def recipe_of(model: str, profile: str = "book", dataset: str | None = None) -> Recipe:
+def recipe_of(model: str, profile: str = "book", dataset: str | None = None) -> Recipe | Cyclic:
     """How the network `model` is trained in a profile.
 
     The "paper" profile trains it as long as the original. So does the book, on a `dataset` for which a network trained
@@ -97,7 +113,7 @@ def trained(
     dataset: str | Dataset,
     seed: int = 0,
     *,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Cyclic | None = None,
     profile: str = "book",
     epoch: int | None = None,
     start: nn.Module | None = None,
@@ -131,24 +147,26 @@ def trained(
     if not _load(network, path):
         require_writable(path)
         label = f"training {model} on {dataset.name}, seed {seed}"
-        for done, state in enumerate(fit(network, dataset, recipe, seed, target, label), start=1):
+        fitted = (cyclic.fit if isinstance(recipe, Cyclic) else fit)(network, dataset, recipe, seed, target, label)
+        for done, state in enumerate(fitted, start=1):
             with replacing(folder / f"epoch{done:02}.safetensors") as temporary:
                 temporary.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
         _load(network, path)
     return network.eval()
 
 
-def is_cached(model: str, dataset: Dataset, seed: int, recipe: Recipe) -> bool:
+def is_cached(model: str, dataset: Dataset, seed: int, recipe: Recipe | Cyclic) -> bool:
     """Whether the cache holds the network of this recipe, data and seed, trained to the end."""
     network = architectures.build(model, dataset.shape, len(dataset.classes), seed)
     return (_folder(network, model, dataset, seed, recipe) / f"epoch{recipe.epochs:02}.safetensors").exists()
 
 
 def _folder(
-    network: nn.Module, model: str, dataset: Dataset, seed: int, recipe: Recipe, start: nn.Module | None = None
+    network: nn.Module, model: str, dataset: Dataset, seed: int, recipe: Recipe | Cyclic, start: nn.Module | None = None
 ) -> Path:
     """Where the cache keeps this network as it was after each epoch."""
-    code = code_digest(architectures.MODELS[model], architectures.build, fit, _loss, augmented, *_own_classes(network))
+    loop = (cyclic,) if isinstance(recipe, Cyclic) else (fit, _loss, augmented)
+    code = code_digest(architectures.MODELS[model], architectures.build, *loop, *_own_classes(network))
     before = [_identity(start)] if start else []
     key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
     return cache_dir() / "networks" / f"{model} {dataset.name} seed {seed} {key}".replace(" ", "-")

@@ -14,6 +14,7 @@ from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.networks import architectures, training
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.compiling import operations
+from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import AUTHORS, RECIPES, Recipe
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
@@ -43,7 +44,7 @@ class Trained:
     classes: str = ""
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> Recipe | Cyclic:
         return {"ours": RECIPES, "theirs": AUTHORS}[self.of][self.model.removesuffix("_softmax")]
 
     @property
@@ -75,7 +76,7 @@ class Trained:
     @property
     def operations(self) -> float:
         """Floating-point operations that it takes: those of three answers to each image in each epoch."""
-        return 3 * self.recipe.epochs * TRAINING_IMAGES * per_image(self.model, self.dataset)
+        return 3 * self.recipe.shown(TRAINING_IMAGES) * per_image(self.model, self.dataset)
 
     def make(self, device: str) -> None:
         dataset = self.data()

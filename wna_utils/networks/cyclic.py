@@ -1,0 +1,134 @@
+"""Training by cyclical learning rates on squared errors, as Pardo et al. (2019, §2.6) train their classifiers."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+from tqdm import tqdm
+
+from wna_utils.data.datasets import Dataset
+from wna_utils.support.checks import at_least, fraction, positive
+from wna_utils.support.devices import autocast
+from wna_utils.support.progress import bar
+
+AT_ONCE = 2_000  # held-out images in a batch
+
+
+@dataclass(frozen=True)
+class Cyclic:
+    """How a network is trained in cycles, in each of which the learning rate climbs to `highest` and falls to zero.
+
+    `decay` is what the highest rate is multiplied by from cycle to cycle. With `noise`, normal noise is added to every
+    image, whose standard deviation is drawn evenly from 0 to that. `held_out` training images, the last ones, are never
+    learnt from: when their error has risen in `patience` cycles on end, nothing is learnt any more.
+    """
+
+    cycles: int = 2
+    iterations: int = 1_500  # in a cycle
+    batch_size: int = 128
+    highest: float = 1e-3
+    decay: float = 1.0
+    noise: float = 0.0
+    precision: str = "float32"
+    held_out: int = 5_000
+    patience: int = 5
+
+    def __post_init__(self):
+        for name in ("cycles", "iterations", "batch_size", "patience"):
+            at_least(name, getattr(self, name), 1)
+        positive("highest", self.highest)
+        positive("decay", self.decay)
+        fraction("decay", self.decay)
+        at_least("noise", self.noise, 0)
+        at_least("held_out", self.held_out, 0)
+
+    @property
+    def epochs(self) -> int:
+        """How many times the network is kept on the way: after every cycle."""
+        return self.cycles
+
+    @property
+    def length(self) -> str:
+        """How long it trains, for a name: "30-cycles"."""
+        return f"{self.cycles}-cycles{f'-in-noise-{self.noise:g}' if self.noise else ''}"
+
+    def shown(self, _: int) -> int:
+        """Number of training images that are shown, again and again, whatever there are."""
+        return self.cycles * self.iterations * self.batch_size
+
+    def rate(self, iteration: int) -> float:
+        """The learning rate at an iteration: a triangle over each cycle."""
+        cycle, within = divmod(iteration, self.iterations)
+        return self.highest * self.decay**cycle * (1 - abs(2 * (within + 0.5) / self.iterations - 1))
+
+
+def fit(
+    network: nn.Module, dataset: Dataset, recipe: Cyclic, seed: int, device: torch.device, label: str = "training"
+) -> Iterator[dict[str, Tensor]]:
+    """Train a copy of the network; yields its weights after every cycle, the last ones again if it stopped early.
+
+    Everything random in a cycle follows from `seed` and its number alone; torch's global generator is left alone.
+    Raises `ValueError` if no training images are left beside those held out.
+    """
+    at_least("training images beside those held out", len(dataset.x_train) - recipe.held_out, 1)
+    network = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    x, y = dataset.x_train.to(device), one_hot(dataset.y_train, len(dataset.classes)).float().to(device)
+    learnt = len(x) - recipe.held_out
+    risen, before = 0, float("inf")
+    with bar(total=recipe.cycles * recipe.iterations, desc=label, unit="batch") as progress:
+        for cycle in range(recipe.cycles):
+            if risen < recipe.patience:
+                _one_cycle(network, optimizer, x[:learnt], y[:learnt], recipe, cycle, seed, progress)
+                error = held_out_error(network, x[learnt:], y[learnt:])
+                risen, before = (risen + 1 if error > before else 0), error
+            yield {name: value.cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _one_cycle(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: Tensor,
+    y: Tensor,
+    recipe: Cyclic,
+    cycle: int,
+    seed: int,
+    progress: tqdm,
+) -> None:
+    network.train()
+    with torch.random.fork_rng():
+        torch.manual_seed((1_000_003 * seed + cycle) % 2**64)
+        drawn = torch.randint(len(x), (recipe.iterations, recipe.batch_size)).to(x.device)
+        for i, batch in enumerate(drawn):
+            optimizer.param_groups[0]["lr"] = recipe.rate(cycle * recipe.iterations + i)
+            images = noisy(x[batch], recipe.noise) if recipe.noise else x[batch]
+            with autocast(x.device, recipe.precision):
+                answers = network(images)
+            loss = squared_error(answers.float(), y[batch]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            progress.update()
+    network.eval()
+
+
+def squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
+    """Half the squared distance of answers (b, K) from what is wanted (b, K), (b,): e = ½‖ŷ − y‖² of Pardo et al."""
+    return (answers - wanted).square().sum(1) / 2
+
+
+def noisy(images: Tensor, most: float) -> Tensor:
+    """The images (b, c, h, w) in normal noise, whose standard deviation is drawn evenly from 0 to `most` for each."""
+    spread = most * torch.rand(len(images), 1, 1, 1, device=images.device)
+    return images + spread * torch.randn_like(images)
+
+
+@torch.no_grad()
+def held_out_error(network: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Mean of `squared_error` over images (n, c, h, w); 0 if there are none."""
+    parts = zip(x.split(AT_ONCE), y.split(AT_ONCE), strict=True)
+    errors = [squared_error(network(images), wanted) for images, wanted in parts]
+    return float(torch.cat(errors).mean()) if errors and len(x) else 0.0
