@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from wna_utils import analysis as st
 
@@ -176,6 +177,33 @@ def test_likeness_freed_of_sampling_noise(noise):
         return st.mean_over(per_network)
 
     assert 0.91 < coverage(draw, truth, 300) < 0.985  # 300 have a standard error of 1.3 points
+
+
+def smooth(rng, shape):
+    """Noise of unit variance whose pixels go together as those of Gabor–PCA and generated noise do."""
+    noise = gaussian_filter(rng.normal(size=shape), 2, axes=(-2, -1))
+    return noise / noise.std((-2, -1), keepdims=True)
+
+
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+def test_likeness_freed_of_noise_whose_pixels_go_together(noise):
+    """As above, but both maps and sampling noise are smooth, so that there is far less to tell from 784 pixels."""
+    truth = 0.4
+
+    def draw(rng):
+        per_network = []
+        for _ in range(5):
+            own, other = smooth(rng, (2, 10, 28, 28))
+            own, other = (each - each.mean((-2, -1), keepdims=True) for each in (own, other))
+            other = other - (own * other).sum((1, 2), keepdims=True) / (own**2).sum((1, 2), keepdims=True) * own
+            other = other / other.std((-2, -1), keepdims=True)
+            likeness = truth + rng.normal(0, 0.1)
+            pair = own, likeness * own / own.std((-2, -1), keepdims=True) + np.sqrt(1 - likeness**2) * other
+            halves = [tuple(each + noise * smooth(rng, (2, 10, 28, 28))) for each in pair]
+            per_network.append(float(st.true_correlations(*halves).mean()))
+        return st.mean_over(per_network)
+
+    assert 0.92 < coverage(draw, truth, 400) < 0.98  # 400 have a standard error of 1.1 points
 
 
 def test_likeness_to_what_has_no_noise_and_of_what_is_nothing_but_noise():

@@ -215,3 +215,13 @@ def shift(image, down, right):
             if 0 <= y - down < h and 0 <= x - right < w:
                 moved[:, y, x] = image[:, y - down, x - right]
     return moved
+
+
+def test_pixels_are_divided_and_nothing_else(digits):
+    faint = digits.over(256)
+    assert torch.equal(faint.x_test * 256, digits.x_test)
+    assert faint.name == f"{digits.name} over 256"
+    assert faint.test_digest != digits.test_digest
+    assert torch.equal(faint.y_train, digits.y_train)
+    with pytest.raises(ValueError, match="scale must be 1 or more; got 0"):
+        digits.over(0)

@@ -38,6 +38,31 @@ def test_network_is_rounded_before_it_answers_the_test_images(digits, written):
     assert again.accuracy == pytest.approx(accuracy(networks.load(written.stem), digits), abs=1e-6)
 
 
+def test_accuracy_of_a_recorded_network_comes_from_its_record(digits, written, monkeypatch):
+    found = trained("logistic", digits, seed=3, recipe=QUICK)
+    shown = accuracy(networks.load(written.stem), digits)
+    monkeypatch.setattr(training, "predict", lambda *_, **__: pytest.fail("it was not taken from the record"))
+    assert accuracy(found, digits) == pytest.approx(shown, abs=1e-6)
+    assert accuracy(found, digits, device="cpu", precision="float32") == accuracy(found, digits)
+
+
+def test_accuracy_of_anything_else_is_measured(digits, written):
+    found = trained("logistic", digits, seed=3, recipe=QUICK)
+    assert networks.accuracy_of(found, digits) is not None
+    assert networks.accuracy_of(networks.load(written.stem), digits) is None
+    assert networks.accuracy_of(found, replace(digits, x_test=1 - digits.x_test)) is None
+    assert networks.accuracy_of(found, digits.only("1", "7")) is None
+    with torch.no_grad():
+        found.fc.weight[0, 0] += 1
+    assert networks.accuracy_of(found, digits) is None
+
+
+def test_data_set_of_a_record_is_what_the_network_was_tested_on(digits, records_folder):
+    for of in (digits, digits.only("1", "7"), digits.only("5", "6").over(256)):
+        path = networks.write(trained("logistic", of, recipe=QUICK), "logistic", of, 0, QUICK, {})
+        assert networks.dataset_of(path.stem).test_digest == of.test_digest
+
+
 def test_weights_alone_decide_what_tallies_know_of_a_network(digits, written):
     before = networks.weights_of(written.stem)
     tensors, about = recorded.read(written)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from wna_utils.data.fetch import ensure_files
-from wna_utils.support.checks import between, one_of
+from wna_utils.support.checks import at_least, between, one_of
+from wna_utils.support.fingerprint import digest, tensor_digest
 
 DIGITS = tuple("0123456789")
 CLASSES = {
@@ -44,10 +45,15 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the training set: what a network trained on it depends on."""
-        digest = hashlib.sha256(repr((self.shape, self.classes)).encode())
+        found = hashlib.sha256(repr((self.shape, self.classes)).encode())
         for tensor in (self.x_train, self.y_train):
-            digest.update(tensor.contiguous().numpy())
-        return digest.hexdigest()
+            found.update(tensor.contiguous().numpy())
+        return found.hexdigest()
+
+    @cached_property
+    def test_digest(self) -> str:
+        """Hash of the test images and their labels."""
+        return digest(tensor_digest(self.x_test), tensor_digest(self.y_test))
 
     def only(self, *classes: str) -> "Dataset":
         """The images of these classes alone, relabelled 0, 1, … in the order given.
@@ -72,6 +78,12 @@ class Dataset:
     def part(self, n: int) -> "Dataset":
         """The data set with its first `n` training images alone."""
         return replace(self, name=f"{self.name} {n}", x_train=self.x_train[:n], y_train=self.y_train[:n])
+
+    def over(self, scale: int) -> "Dataset":
+        """The same images with all pixels divided by `scale`: some of the authors' cells do so once too often."""
+        at_least("scale", scale, 1)
+        x_train, x_test = (images / scale for images in (self.x_train, self.x_test))
+        return replace(self, name=f"{self.name} over {scale}", x_train=x_train, x_test=x_test)
 
     def shifted(self, most: int, seed: int = 0) -> "Dataset":
         """The data set with every image moved at random by up to `most` pixels down or up and right or left.

@@ -1,8 +1,10 @@
 """Recorded networks: trained once, rounded to be small, and defined by their files in `book/recorded/networks/`."""
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 CALLS = "test calls"  # beside the weights: the class (n,) uint8 that the network gives each test image,
 SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
 SCORED = 500
+
+_found: WeakKeyDictionary[nn.Module, tuple[str, str]] = WeakKeyDictionary()  # name of its record, hash of its weights
 
 
 def name_of(model: str, dataset: str, seed: int, recipe: "Recipe | Cyclic") -> str:
@@ -54,7 +58,26 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe | Cyclic") -> 
         return None
     recorded.note(path)
     tensors, about = recorded.read(path)
-    return _built(about, tensors)
+    network = _built(about, tensors)
+    _found[network] = recorded.name_of(path), recorded.fingerprint(network.state_dict())
+    return network
+
+
+def accuracy_of(network: nn.Module, dataset: Dataset) -> float | None:
+    """Share of the test images that a network which was `find`'s called correctly when it was recorded.
+
+    None if it was not, or its weights are others now, or the test images are not those that it was recorded with.
+    """
+    name, weights = _found.get(network, ("", ""))
+    if not name or recorded.fingerprint(network.state_dict()) != weights or dataset.test_digest != _test_digest(name):
+        return None
+    tensors, _ = recorded.read(path_of(name))
+    return (tensors[CALLS] == dataset.y_test).float().mean().item()
+
+
+@cache  # the hash alone: the images are large
+def _test_digest(name: str) -> str:
+    return dataset_of(name).test_digest
 
 
 def load(name: str) -> nn.Module:
@@ -120,8 +143,10 @@ def write(
 def dataset_of(name: str) -> Dataset:
     """The data set whose test images a recorded network calls; of one with a patch, the clean one."""
     about = recorded.about(path_of(name))
-    dataset = datasets.load(about["dataset"].split()[0])
-    return dataset.only(*about["only"]) if about.get("only") else dataset
+    base, _, scale = about["dataset"].partition(" over ")
+    dataset = datasets.load(base.split()[0])
+    dataset = dataset.only(*about["only"]) if about.get("only") else dataset
+    return dataset.over(int(scale)) if scale else dataset
 
 
 @dataclass(frozen=True)

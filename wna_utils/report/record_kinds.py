@@ -33,7 +33,7 @@ class Trained:
     """A network to be recorded; `of` says whose recipe it has: "ours" (`RECIPES`) or "theirs" (`AUTHORS`).
 
     With a `backdoor`, such as "X 0 1", it learns the data set in which half of the source class is poisoned; with
-    `classes`, such as "1 7", these alone.
+    `classes`, such as "1 7", these alone; with `over`, such as 256, images whose pixels are divided by that.
     """
 
     model: str
@@ -42,6 +42,7 @@ class Trained:
     of: str = "ours"
     backdoor: str = ""
     classes: str = ""
+    over: int = 1
 
     @property
     def recipe(self) -> Recipe | Cyclic:
@@ -53,6 +54,8 @@ class Trained:
         if self.classes:
             names = {str(k): name for k, name in enumerate(datasets.CLASSES[dataset])}
             dataset = f"{dataset} {' or '.join(names.get(each, each) for each in self.classes.split())}"
+        if self.over != 1:
+            dataset += f" over {self.over}"
         if self.backdoor:
             dataset = Backdoor.parse(self.backdoor).name_of(dataset)
         return networks.name_of(self.model, dataset, self.seed, self.recipe)
@@ -62,6 +65,8 @@ class Trained:
         dataset = datasets.load(self.dataset)
         if self.classes:
             dataset = dataset.only(*self.classes.split())
+        if self.over != 1:
+            dataset = dataset.over(self.over)
         return Backdoor.parse(self.backdoor).poisoned(dataset) if self.backdoor else dataset
 
     @property

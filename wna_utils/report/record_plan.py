@@ -52,6 +52,7 @@ class Entry(_Strict):
     recipe: Literal["ours", "theirs"] = "ours"
     backdoor: str = ""
     classes: str = ""
+    over: PositiveInt = 1
     course: Course | None = None
 
     @model_validator(mode="after")
@@ -67,7 +68,7 @@ class Entry(_Strict):
     def records(self) -> Iterator[Record]:
         """The records of each seed, the network before what rests on it."""
         for seed in range(self.seeds):
-            network = Trained(self.model, self.dataset, seed, self.recipe, self.backdoor, self.classes)
+            network = Trained(self.model, self.dataset, seed, self.recipe, self.backdoor, self.classes, self.over)
             if self.course:
                 yield Followed(network, self.course.n, self.course.n_last)
                 continue
