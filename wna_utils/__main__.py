@@ -25,6 +25,8 @@ def run_notebooks(names: list[str], profile: str, force: bool, jobs: int | None)
     jobs = usual_jobs() if jobs is None else jobs
     at_least("jobs", jobs, 1)
     parameters = {} if profile == "book" else {"profile": profile}
+    for name in names:
+        one_of("notebook", name, [notebook.stem for notebook in chapters.notebooks()])
     chosen = [notebook for notebook in chapters.notebooks() if not names or notebook.stem in names]
     for name, seconds in build(chosen, parameters, jobs=jobs, force=force):
         print(f"{name}: {f'{seconds:.0f} s' if seconds else 'up to date'}", flush=True)
@@ -83,7 +85,7 @@ def _stop_at(problems: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m wna_utils", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command")
     data = commands.add_parser("data", help=fetch_data.__doc__)
     data.add_argument("names", nargs="*", choices=[*fetch.FILES, []], help="data sets (all)")
     run = commands.add_parser("run", help=run_notebooks.__doc__)
@@ -118,6 +120,9 @@ def main() -> None:
     audit.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
+    if not options.command:
+        parser.print_help()
+        return
     try:
         match options.command:
             case "data":

@@ -59,7 +59,7 @@ def test_no_jobs_are_told():
         pass
 
 
-@pytest.mark.parametrize("address", ["nowhere", "tcp://127.0.0.1:1", "tcp://127.0.0.1:99999"])
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:1", "tcp://127.0.0.1:1", "tcp://127.0.0.1:99999"])
 def test_no_scheduler_is_told(address):
-    with pytest.raises(ValueError, match=f"no Dask scheduler answers at {address}"), cluster(scheduler=address):
+    with pytest.raises(ValueError, match=f"no Dask scheduler answers at .*{address}"), cluster(scheduler=address):
         pass

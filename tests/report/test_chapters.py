@@ -41,7 +41,7 @@ def test_complete_chapter_is_kept_and_remade_only_when_something_changed(noteboo
     ("source", "reason"),
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("import sys; print('a warning', file=sys.stderr)", "standard error: a warning"),
+        ("import warnings; warnings.warn('take care')", "standard error: .*UserWarning: take care"),
     ],
 )
 def test_failed_notebook_stops_the_build_and_keeps_the_old_chapter(notebook, tmp_path, source, reason):
@@ -51,6 +51,11 @@ def test_failed_notebook_stops_the_build_and_keeps_the_old_chapter(notebook, tmp
         chapters.execute(notebook(source), tmp_path / "chapters/x.ipynb", {})
     assert chapter.read_text() == old
     assert (tmp_path / "_build/failed/x.ipynb").exists()
+
+
+def test_what_a_library_notes_on_standard_error_does_no_harm(notebook, tmp_path):
+    source = notebook("import sys; print('building the font cache', file=sys.stderr)")
+    assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {}).exists()
 
 
 def complete():
@@ -89,3 +94,14 @@ def test_incomplete_notebook_is_noticed(damage):
     executed = complete()
     damage(executed)
     assert chapters.problems(executed)
+
+
+@pytest.mark.parametrize("data", [{}, {"text/plain": "<Axes>"}, {"image/svg+xml": "<svg/>"}])
+def test_figure_without_a_picture_is_noticed(data):
+    executed = complete()
+    [cell] = executed.cells
+    cell.metadata["mystnb"] = {"figure": {"name": "fig-x"}}
+    cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+    assert chapters.problems(executed) == ["fig-x shows no picture"]
+    cell.outputs = [nbformat.v4.new_output("display_data", data={"image/png": ""})]
+    assert chapters.problems(executed) == []

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 import yaml
@@ -104,3 +105,14 @@ def test_every_parameter_has_a_type_and_a_rule(notebook):
         assert annotation in params.TYPES
         assert name in params.RULES
         params.TYPES[annotation].validate_python(default, strict=True)
+
+
+def test_class_that_is_called_by_a_number_may_be_given_as_one():
+    assert params.check("southampton", {"target_class": 3}, {"target_class": 3}).target_class == "3"
+
+
+def test_numbers_that_have_no_literal_are_told_apart_by_the_rules():
+    injected = params.assigned('# Parameters\nn_noise = 5\npoison_fraction = float("nan")\ncontrast = float("-inf")')
+    assert injected["contrast"] == -math.inf
+    with pytest.raises(ValueError, match="poison_fraction must"):
+        params.check("s32_patch_detection", {**injected}, {"poison_fraction": injected["poison_fraction"]})

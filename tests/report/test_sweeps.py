@@ -53,7 +53,7 @@ def test_grid_is_the_cartesian_product():
         ("a=[1, 2],[3]", [[1, 2], [3]]),
         ("a=mnist,fashion_mnist", ["mnist", "fashion_mnist"]),
         ("a=-2:1", [-2, -1, 0]),
-        ("a=1e-3", ["1e-3"]),  # YAML wants 1.0e-3; the notebook's declaration then says what is wrong
+        ("a=1e-3,010", [0.001, 10]),
     ],
 )
 def test_values_are_yaml_or_a_range(option, values):
@@ -150,3 +150,9 @@ def _alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_folder_that_cannot_be_written_to_is_told_before_any_run(notebook, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot write to .*file/x .*choose a folder that can be written to"):
+        sweep(notebook, ["n=1"], tmp_path / "file" / "x")

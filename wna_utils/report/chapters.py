@@ -1,6 +1,7 @@
 """Executing the notebooks into chapters of the book, only where something they depend on has changed."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import Any
 
 import nbformat
 
+from wna_utils.report.kernels import own_kernel
 from wna_utils.report.provenance import commit, device_in_words, versions
 from wna_utils.report.stamps import stamp
 from wna_utils.support import paths
+
+# What a library or the system notes on standard error does no harm to a page; a warning of Python's does.
+WARNING = re.compile(r"\w*Warning\b|^Traceback ")
 
 
 class ChapterFailed(RuntimeError):
@@ -79,16 +84,17 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any], progress
     from nbclient.exceptions import DeadKernelError
 
     try:
-        papermill.execute_notebook(
-            notebook,
-            attempt,
-            parameters,
-            cwd=paths.ROOT,
-            kernel_name="python3",
-            progress_bar=progress and sys.stderr.isatty(),
-            request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
-        )
+        with own_kernel() as kernel:
+            papermill.execute_notebook(
+                notebook,
+                attempt,
+                parameters,
+                cwd=paths.ROOT,
+                kernel_name=kernel,
+                progress_bar=progress and sys.stderr.isatty(),
+                request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
+            )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue}") from None
     except DeadKernelError:
@@ -115,6 +121,16 @@ def problems(executed: nbformat.NotebookNode) -> list[str]:
     if any(output.output_type == "error" for output in outputs):
         found.append("a cell shows an error")
     stderr = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
-    if stderr:
-        found.append(f"a cell printed to standard error: {stderr[0].strip().splitlines()[-1]}")
-    return found
+    if warned := [line for text in stderr for line in text.splitlines() if WARNING.search(line)]:
+        found.append(f"a cell printed to standard error: {warned[0].strip()}")
+    return found + [f"{name} shows no picture" for cell in code if (name := _figure(cell)) and not _pictured(cell)]
+
+
+def _figure(cell: nbformat.NotebookNode) -> str:
+    """Name of the figure that a cell should show; empty if it should not show one."""
+    name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name", "")
+    return name if name.startswith("fig-") else ""
+
+
+def _pictured(cell: nbformat.NotebookNode) -> bool:
+    return any(kind.startswith("image/png") for output in cell.outputs for kind in output.get("data", {}))

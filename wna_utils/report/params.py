@@ -6,6 +6,7 @@ names nor types, so the notebook's next cell calls `parameters`, which does.
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import make_dataclass
 from typing import Any
@@ -139,12 +140,18 @@ def check(notebook: str, namespace: Mapping[str, Any], injected: Mapping[str, An
     }
     for name, value in values.items():
         annotation = declared[name][0]
+        value = _as_text(value) if annotation == "str" else value
         try:
             values[name] = TYPES[annotation].validate_python(value, strict=True)
         except ValidationError:
             raise ValueError(f"{name} must be of type {annotation}; got {value!r}") from None
         RULES.get(name, lambda *_: None)(name, values[name])
     return make_dataclass(notebook, values, frozen=True)(**values)
+
+
+def _as_text(value: Any) -> Any:
+    """A number as text, since a class may be called 3, and is taken for a number on the command line."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def declaration(notebook: str) -> dict[str, tuple[str, Any]]:
@@ -161,8 +168,16 @@ def declaration(notebook: str) -> dict[str, tuple[str, Any]]:
 def assigned(source: str) -> dict[str, Any]:
     """The literals that a cell of plain assignments sets, by name."""
     return {
-        target.id: ast.literal_eval(node.value)
+        target.id: _literal(node.value)
         for node in ast.parse(source).body
         if isinstance(node, ast.Assign)
         for target in node.targets
     }
+
+
+def _literal(value: ast.expr) -> Any:
+    """A literal, and what papermill writes for numbers that have none: float('nan')."""
+    text = ast.unparse(value)
+    if found := re.fullmatch(r"-?float\('(-?\w+)'\)", text):
+        return float(found[1])
+    return ast.literal_eval(value)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,12 +27,17 @@ _started = time.monotonic()
 
 
 def commit() -> str:
-    """Short hash of the checked-out commit, with a + if the tree differs from it; "unknown" outside a clone."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=8", "--dirty=+"]
+    """Short hash of the checked-out commit, with a + if the tree differs from it; "unknown" outside a clone of ours."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        inside = Path(_git("rev-parse", "--show-toplevel"))  # the package may have been copied into another repository
+        return _git("describe", "--always", "--abbrev=8", "--dirty=+") if inside.samefile(ROOT) else "unknown"
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*command: str) -> str:
+    run = subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
 
 
 def versions() -> str:

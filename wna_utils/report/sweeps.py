@@ -13,7 +13,7 @@ import yaml
 
 from wna_utils.report import chapters, params
 from wna_utils.report.claims import recorded
-from wna_utils.support import paths
+from wna_utils.support import paths, yaml12
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
 from wna_utils.support.workers import WORKER, as_they_finish, cluster
@@ -40,7 +40,7 @@ def _values(option: str, text: str) -> list[Any]:
         values = list(range(int(ends[1]), int(ends[2])))
     else:
         try:
-            values = yaml.safe_load(f"[{text}]")
+            values = yaml12.load(f"[{text}]")
         except yaml.YAMLError as error:
             raise ValueError(f"the values of {option!r} are not YAML: separate them by commas") from error
     if not values:
@@ -86,6 +86,7 @@ def sweep(
     for parameters in combinations:
         params.check(notebook.stem, parameters, parameters)
     folder = folder.absolute()
+    paths.require_writable(folder / "summary.csv")
     rows: dict[int, dict[str, Any]] = {}
     with cluster(min(jobs, len(combinations)), scheduler) as client:
         futures = {

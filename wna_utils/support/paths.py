@@ -4,13 +4,16 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 CHAPTERS = ROOT / "book" / "chapters"
 GENERATED = ROOT / "book" / "generated"
+for _name in ("WNA_DATA", "WNA_CACHE"):  # read in processes that work in other folders, too
+    if os.environ.get(_name):
+        os.environ[_name] = str(Path(os.environ[_name]).expanduser().absolute())
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -34,7 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = _new_file(path)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        with suppress(OSError):  # some file systems know no modes
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         if error.errno in DISK_TROUBLE:
@@ -60,8 +64,15 @@ def _new_file(path: Path) -> Path:
     return Path(name)
 
 
+def _umask() -> int:
+    """The modes that new files are not to have, which can only be read by setting them."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def _cannot_write(path: Path, error: OSError) -> OSError:
     return OSError(
         f"cannot write to {path.parent} ({error.strerror}); "
-        "set WNA_DATA and WNA_CACHE to folders that can be written to and have space left"
+        "choose a folder that can be written to and has space left (WNA_DATA and WNA_CACHE say where things go)"
     )

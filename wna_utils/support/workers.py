@@ -18,13 +18,14 @@ WORKER = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "WNA_PROGRESS": "off"}
 
 @contextmanager
 def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
-    """A Dask client: of the cluster at address `scheduler`, or of `jobs` new processes on this machine.
+    """A Dask client: of the cluster at address `scheduler` (host:port), or of `jobs` new processes on this machine.
 
     New processes end with the block; a cluster that was there before goes on. Raises `ValueError` for jobs < 1, or an
     address at which no scheduler answers.
     """
     at_least("jobs", jobs, 1)
     if scheduler:
+        scheduler = scheduler if "://" in scheduler else f"tcp://{scheduler}"
         _require_listener(scheduler)
         with Client(scheduler, timeout=10) as client:
             yield client

@@ -1,0 +1,34 @@
+"""The commands say what they can do, and what is wrong, in one sentence."""
+
+import re
+
+import pytest
+
+from wna_utils.__main__ import main
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", ["wna_utils", *words])
+    main()
+
+
+def test_without_a_command_it_says_what_there_is(monkeypatch, capsys):
+    run(monkeypatch)
+    assert "usage: python -m wna_utils" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["run", "s31_classifier_bias"],
+            "notebook must be one of .*s31_classifier_biases.*; got 's31_classifier_bias'",
+        ),
+        (["sweep", "x", "-p", "seed=0", "-o", "out"], "notebook must be one of .*; got 'x'"),
+        (["record", "imagenet"], "record must be one of .*; got 'imagenet'"),
+    ],
+)
+def test_wrong_name_is_told_with_the_names_there_are(monkeypatch, words, sentence):
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, *words)
+    assert re.search(sentence, str(stopped.value))
