@@ -99,6 +99,16 @@ def test_what_only_the_codes_rule_reproduces_is_said_to_be_so(card):
     assert "{bdg-danger}`not reproduced`" in card(claims, [("a", 0.1, 0.2)])[0]
 
 
+def test_what_was_not_shown_is_told_from_what_was_refuted(card):
+    """The intervals are 0.1 to 0.9: they reach 0.5, but not 0.95."""
+    rules = {"a": (0.5, None), "b": (0.95, None), "c": (None, 0.05)}
+    claims = [{"id": name, "rule": {"reproduced": ends, "partly": ends}} for name, ends in rules.items()]
+    text, summary = card(claims, [("a", 0.3), ("b", 0.3), ("c", 0.3)])
+    assert text.count("`not reproduced`") == 3
+    assert text.count("not shown, but not refuted") == 1
+    assert "Not reproduced, but not refuted either, are 1" in summary
+
+
 def test_theorems_and_rows_that_repeat_another_are_not_counted(card):
     claims = [{}, {"id": "b", "theorem": True}, {"id": "c", "same_as": "a"}]
     text, summary = card(claims, [(name, 0.6) for name in "abc"])

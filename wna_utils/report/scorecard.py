@@ -97,9 +97,19 @@ def _several(estimate: Estimate) -> bool:
     return "networks" in estimate.of and estimate.n >= FEWEST
 
 
+def _undecided(claim: Claim, measured: Measured) -> bool:
+    """Whether a claim was not reproduced, but the interval of its estimate reaches what would reproduce it."""
+    ours = measured.as_text.get(claim.id)
+    if not (claim.rule and ours) or measured.verdict(claim) != NOT_REPRODUCED or math.isnan(ours.low):
+        return False
+    low, high = claim.rule.reproduced
+    return (low is None or ours.high >= low) and (high is None or ours.low <= high)
+
+
 def _row(claim: Claim, measured: Measured) -> str:
     verdict = measured.verdict(claim)
     judged = [f"{{bdg-{BADGES[verdict]}}}`{verdict}`"]
+    judged += ["not shown, but not refuted"] if _undecided(claim, measured) else []
     judged += [_in_words(claim.rule, claim.unit)] if claim.rule else []
     judged += [f"by the code: {_in_words(claim.by_code, claim.unit)}"] if claim.by_code else []
     cells = (
@@ -183,6 +193,10 @@ def _summary(measured: Measured) -> str:
             f"By {{ref}}`a crude yardstick <by-chance>`, chance alone would give about {by_chance:.0f} “reproduced”."
         )
         said.append(_networks(listed, measured))
+        if undecided := sum(_undecided(claim, measured) for claim in listed):
+            said.append(
+                f"Not reproduced, but not refuted either, are {undecided}: their intervals reach what would be."
+            )
     if amended := sum(bool(claim.amended) for claim in listed):
         said.append(f"The rules of {amended} were amended in the open; their rows say how and why.")
     theorems = [claim for claim in ledger().values() if claim.theorem]
