@@ -106,7 +106,7 @@ def is_running(pid):
 def test_full_disk_is_told_in_one_sentence_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(OSError, match=r"cannot write to .*No space left.*have space left"), paths.replacing(path):
+    with pytest.raises(OSError, match=r"cannot write to .*No space left.*has space left"), paths.replacing(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -133,7 +133,7 @@ def test_damaged_weights_are_trained_again(digits):
         (
             {"model": "resnet"},
             "model must be one of cnn, binary_cnn, mlp, rnn, logistic, cifar_cnn, cnn_tanh, "
-            "cifar_cnn_tanh, cnn_softmax, cifar_cnn_softmax, autoencoder, vae; got 'resnet'",
+            "cifar_cnn_tanh, cnn_softmax, cifar_cnn_softmax, autoencoder, vae, elu_mlp, all_cnn; got 'resnet'",
         ),
         ({"dataset": "mnits"}, "dataset must be one of"),
         ({"seed": -1}, "seed must be 0 or more; got -1"),

@@ -1,6 +1,6 @@
 """Frozen tallies, of every source by every kind of tally: what must not change unless it is meant to.
 
-`python tests/test_golden.py` writes them anew; that belongs in a commit of its own, which says why they changed.
+`python tests/observe/test_golden.py` writes them anew; that belongs in a commit of its own, which says why they changed.
 """
 
 import json
@@ -112,7 +112,8 @@ def test_tally_is_the_frozen_one(source, kind):
     found = summary(TALLIES[kind](SOURCES[source]()))
     assert found.keys() == frozen.keys()
     for name, values in frozen.items():
-        assert found[name] == pytest.approx(values, rel=2e-6), name
+        # Processors that round otherwise change a response in a hundred thousand.
+        assert found[name] == pytest.approx(values, rel=5e-5), name
 
 
 if __name__ == "__main__":
