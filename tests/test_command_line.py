@@ -13,7 +13,9 @@ def run(monkeypatch, *words):
 
 
 def test_without_a_command_it_says_what_there_is(monkeypatch, capsys):
-    run(monkeypatch)
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch)
+    assert stopped.value.code == 2
     assert "usage: python -m wna_utils" in capsys.readouterr().out
 
 

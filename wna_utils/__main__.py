@@ -122,7 +122,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.command:
         parser.print_help()
-        return
+        sys.exit(2)
     try:
         match options.command:
             case "data":

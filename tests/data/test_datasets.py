@@ -223,5 +223,6 @@ def test_pixels_are_divided_and_nothing_else(digits):
     assert faint.name == f"{digits.name} over 256"
     assert faint.test_digest != digits.test_digest
     assert torch.equal(faint.y_train, digits.y_train)
-    with pytest.raises(ValueError, match="scale must be 1 or more; got 0"):
-        digits.over(0)
+    for scale in (0, 2.5):
+        with pytest.raises(ValueError, match="scale must be"):
+            digits.over(scale)

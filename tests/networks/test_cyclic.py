@@ -70,6 +70,35 @@ def test_what_is_held_out_is_not_learnt(digits):
         next(cyclic.fit(torch.nn.Identity(), digits, Cyclic(), 0, torch.device("cpu")))
 
 
+def last_state(digits, recipe):
+    network = architectures.build("elu_mlp", digits.shape, 10, 0)
+    *_, last = cyclic.fit(network, digits, recipe, 0, torch.device("cpu"))
+    return last["out.bias"]
+
+
+def test_held_out_images_are_not_learnt(digits):
+    recipe = replace(QUICK, cycles=1, iterations=5)
+    x = digits.x_train.clone()
+    x[-recipe.held_out :] = 1 - x[-recipe.held_out :]
+    assert torch.equal(last_state(digits, recipe), last_state(replace(digits, x_train=x), recipe))
+    x[0] = 1 - x[0]  # drawn among 640, hardly ever missed
+    wide = replace(recipe, batch_size=2_000)
+    assert not torch.equal(last_state(digits, wide), last_state(replace(digits, x_train=x), wide))
+
+
+@pytest.mark.parametrize("change", [{"noise": 0.5}, {"highest": 2e-3}, {"decay": 0.5, "cycles": 2}])
+def test_noise_and_rates_change_what_is_learnt(digits, change):
+    recipe = replace(QUICK, cycles=change.get("cycles", 1), iterations=5)
+    assert not torch.equal(last_state(digits, recipe), last_state(digits, replace(recipe, **change)))
+
+
+def test_held_out_error_by_hand():
+    network = torch.nn.Flatten()
+    x = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 0.0]]]])
+    assert cyclic.held_out_error(network, x, torch.tensor([[0.0, 0.0], [0.0, 2.0]])) == pytest.approx(1.25)
+    assert cyclic.held_out_error(network, x[:0], torch.zeros(0, 2)) == 0
+
+
 def test_noise_has_a_spread_between_none_and_the_most():
     noise = cyclic.noisy(torch.zeros(4_000, 1, 10, 10), 0.5).flatten(1).std(1)
     assert noise.min() < 0.02

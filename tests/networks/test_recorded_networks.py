@@ -52,9 +52,31 @@ def test_accuracy_of_anything_else_is_measured(digits, written):
     assert networks.accuracy_of(networks.load(written.stem), digits) is None
     assert networks.accuracy_of(found, replace(digits, x_test=1 - digits.x_test)) is None
     assert networks.accuracy_of(found, digits.only("1", "7")) is None
+    handle = found.register_forward_hook(lambda *_: -_[2])
+    assert networks.accuracy_of(found, digits) is None
+    handle.remove()
     with torch.no_grad():
         found.fc.weight[0, 0] += 1
     assert networks.accuracy_of(found, digits) is None
+
+
+@pytest.mark.usefixtures("written")
+def test_accuracy_that_is_asked_for_otherwise_is_measured(digits, monkeypatch):
+    found = trained("logistic", digits, seed=3, recipe=QUICK)
+    usual = accuracy(found, digits)
+    assert accuracy(found, digits, preprocess=lambda x: 1 - x) < usual
+    with pytest.raises(ValueError, match="device must be one of"):
+        accuracy(found, digits, device="nonsense")
+    monkeypatch.setattr(training, "predict", lambda *_, **__: digits.y_test)
+    assert accuracy(found, digits, precision="bf16") == 1
+
+
+def test_accuracy_does_not_need_the_file_any_more(digits, written):
+    found = trained("logistic", digits, seed=3, recipe=QUICK)
+    of_record = accuracy(found, digits)
+    other = networks.write(trained("logistic", digits, seed=4, recipe=QUICK), "logistic", digits, 3, QUICK, {})
+    assert other == written
+    assert accuracy(found, digits) == of_record
 
 
 def test_data_set_of_a_record_is_what_the_network_was_tested_on(digits, records_folder):

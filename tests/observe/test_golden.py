@@ -1,6 +1,7 @@
 """Frozen tallies, of every source by every kind of tally: what must not change unless it is meant to.
 
-`python tests/observe/test_golden.py` writes them anew; that belongs in a commit of its own, which says why they changed.
+`python tests/observe/test_golden.py` writes them anew; that belongs in a commit of its own, which says why they
+changed.
 """
 
 import json

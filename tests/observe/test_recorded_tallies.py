@@ -54,6 +54,12 @@ def test_name_does_not_depend_on_the_order_of_options():
 
 
 @pytest.mark.usefixtures("_asked")
+def test_record_that_is_just_being_written_is_not_read(network, noise, records_folder):
+    (records_folder / "tallies" / f".cnn-white-{N}.safetensors.xz.5f").write_bytes(b"")
+    assert observe(network, noise, N).recorded
+
+
+@pytest.mark.usefixtures("_asked")
 def test_recorded_tallies_come_back(network, noise):
     found = observe(network, noise, N)
     assert found.recorded

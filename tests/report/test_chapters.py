@@ -42,6 +42,10 @@ def test_complete_chapter_is_kept_and_remade_only_when_something_changed(noteboo
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import warnings; warnings.warn('take care')", "standard error: .*UserWarning: take care"),
+        (
+            "import warnings\nfrom wna_utils.observe.loop import NotCached\nwarnings.warn('anew', NotCached)",
+            "standard error: .*NotCached: anew",
+        ),
     ],
 )
 def test_failed_notebook_stops_the_build_and_keeps_the_old_chapter(notebook, tmp_path, source, reason):

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
@@ -10,7 +11,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbformat.v4 import new_code_cell, new_notebook
 
 from wna_utils.report import chapters
-from wna_utils.report.kernels import NAME, own_kernel
+from wna_utils.report.kernels import own_kernel
 
 SHOWS = """
 import os, sys
@@ -51,8 +52,12 @@ def test_kernel_is_this_interpreter_and_knows_nothing_of_the_users_settings(tmp_
 
 
 @pytest.mark.usefixtures("unhelpful")
-def test_users_kernels_are_as_before_when_the_chapter_is_done():
-    before = os.environ["JUPYTER_PATH"]
-    with own_kernel():
-        assert KernelSpecManager().get_kernel_spec(NAME).argv[0] == sys.executable
-    assert os.environ["JUPYTER_PATH"] == before
+def test_kernel_comes_before_the_users_in_every_thread():
+    theirs = os.environ["JUPYTER_PATH"]
+
+    def found(_):
+        return KernelSpecManager().get_kernel_spec(own_kernel()).argv[0]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(found, range(12))) == {sys.executable}
+    assert os.environ["JUPYTER_PATH"].split(os.pathsep)[1:] == [theirs]

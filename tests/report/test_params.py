@@ -114,5 +114,6 @@ def test_class_that_is_called_by_a_number_may_be_given_as_one():
 def test_numbers_that_have_no_literal_are_told_apart_by_the_rules():
     injected = params.assigned('# Parameters\nn_noise = 5\npoison_fraction = float("nan")\ncontrast = float("-inf")')
     assert injected["contrast"] == -math.inf
+    assert math.isnan(params.assigned('# Parameters\nx = [0.5, float("nan")]')["x"][1])
     with pytest.raises(ValueError, match="poison_fraction must"):
         params.check("s32_patch_detection", {**injected}, {"poison_fraction": injected["poison_fraction"]})

@@ -9,6 +9,15 @@ import torch
 from wna_utils.support import recorded
 
 
+def head(text):
+    """A file with this head, and nothing after it."""
+    return len(text).to_bytes(8, "little") + text.encode()
+
+
+DAMAGED = [None, b"", b"half a record", b"\xff" * 40, b"\0" * 40]
+DAMAGED += [head(text) for text in ("[1]", "5", '{"__metadata__": null}')]
+
+
 @pytest.fixture
 def weights():
     generator = torch.Generator().manual_seed(0)
@@ -60,13 +69,16 @@ def test_packing_sums_pays():
         assert path.stat().st_size < 0.75 * len(file.read())
 
 
-@pytest.mark.parametrize("content", [None, b"", b"half a record", b"\xff" * 40, b"\0" * 40])
+@pytest.mark.parametrize(
+    "content",
+    DAMAGED,
+)
 @pytest.mark.parametrize("kind", ["networks", "tallies"])
 def test_missing_or_damaged_file_is_told_with_a_remedy(records_folder, kind, content):
     path = recorded.path_of(kind, "a")
     path.parent.mkdir()
     if content is not None:
-        path.write_bytes(content)
+        path.write_bytes(content if kind == "networks" else lzma.compress(content))
     for read in (recorded.about, recorded.read):
         with pytest.raises(ValueError, match=r"is missing or damaged: fetch it again .* or delete it and make it anew"):
             read(path)

@@ -9,6 +9,7 @@ import torch
 
 from wna_utils.data.datasets import Dataset
 from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import Recipe, accuracy, trained
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.white import WhiteNoise
@@ -41,7 +42,7 @@ class Course:
 
 
 def course(
-    model: str, dataset: Dataset, seed: int, recipe: Recipe, n: int, n_last: int, *, device: str = "auto"
+    model: str, dataset: Dataset, seed: int, recipe: Recipe | Cyclic, n: int, n_last: int, *, device: str = "auto"
 ) -> Course:
     """Train `model`, and show it n images of white noise from its own seed after every epoch, n_last at the end.
 
@@ -68,7 +69,14 @@ def path_of(network: str) -> Path:
 
 
 def write(
-    found: Course, model: str, dataset: Dataset, seed: int, recipe: Recipe, n: int, n_last: int, made: dict[str, Any]
+    found: Course,
+    model: str,
+    dataset: Dataset,
+    seed: int,
+    recipe: Recipe | Cyclic,
+    n: int,
+    n_last: int,
+    made: dict[str, Any],
 ) -> Path:
     """Write a course among the records; `made` says when, where and by what it was made."""
     tensors = {name: torch.from_numpy(getattr(found, name)) for name in ("accuracies", "counts", "last")}
@@ -77,7 +85,7 @@ def write(
     return path
 
 
-def _about(dataset: Dataset, recipe: Recipe, n: int, n_last: int) -> dict[str, Any]:
+def _about(dataset: Dataset, recipe: Recipe | Cyclic, n: int, n_last: int) -> dict[str, Any]:
     test = recorded.fingerprint({"images": dataset.x_test, "labels": dataset.y_test})
     data = {"fingerprint": dataset.fingerprint, "test": test}
     return data | {"recipe": asdict(recipe), "n": n, "n_last": n_last}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wna_utils.data.fetch import ensure_files
-from wna_utils.support.checks import at_least, between, one_of
+from wna_utils.support.checks import between, one_of, whole
 from wna_utils.support.fingerprint import digest, tensor_digest
 
 DIGITS = tuple("0123456789")
@@ -80,8 +80,11 @@ class Dataset:
         return replace(self, name=f"{self.name} {n}", x_train=self.x_train[:n], y_train=self.y_train[:n])
 
     def over(self, scale: int) -> "Dataset":
-        """The same images with all pixels divided by `scale`: some of the authors' cells do so once too often."""
-        at_least("scale", scale, 1)
+        """The same images with all pixels divided by `scale`: some of the authors' cells do so once too often.
+
+        Raises `ValueError` for a scale that is not whole, or below 1.
+        """
+        scale = whole("scale", scale, 1)
         x_train, x_test = (images / scale for images in (self.x_train, self.x_test))
         return replace(self, name=f"{self.name} over {scale}", x_train=x_train, x_test=x_test)
 

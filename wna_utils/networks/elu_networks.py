@@ -1,4 +1,4 @@
-"""The classifiers of Pardo et al. (2019), Table 1: ELU and dropout in all hidden layers, sigmoids out."""
+"""The classifiers of Pardo et al. (2019), Table 1: ELU and dropout in hidden layers, sigmoids out."""
 
 from collections import OrderedDict
 from itertools import pairwise
@@ -18,7 +18,10 @@ def elu_mlp(shape: Shape, classes: int, layers: int = 12, width: int = 200, keep
 
 
 def all_cnn(shape: Shape, classes: int, keep: float = 0.8) -> nn.Sequential:
-    """Net2: convolutions, the mean over what they leave of the image, and three dense layers, `elu1` to `elu3`."""
+    """Net2: convolutions, the mean over what they leave of the image, and three dense layers, `elu1` to `elu3`.
+
+    Before the mean there is no dropout.
+    """
     widths, strides, sizes = (96, 96, 96, 192, 192, 192), (1, 1, 2, 1, 1, 2), (192, 512, 512, 512)
     steps = OrderedDict()
     for i, ((before, after), stride) in enumerate(zip(pairwise((shape[0], *widths)), strides, strict=True), start=1):

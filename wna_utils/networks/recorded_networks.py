@@ -1,5 +1,6 @@
 """Recorded networks: trained once, rounded to be small, and defined by their files in `book/recorded/networks/`."""
 
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from wna_utils.networks import architectures
 from wna_utils.networks.observer import Observer
 from wna_utils.support import recorded
 from wna_utils.support.checks import one_of
+from wna_utils.support.identity import Uncertain, identity
 
 if TYPE_CHECKING:
     from wna_utils.networks.cyclic import Cyclic
@@ -24,7 +26,8 @@ CALLS = "test calls"  # beside the weights: the class (n,) uint8 that the networ
 SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
 SCORED = 500
 
-_found: WeakKeyDictionary[nn.Module, tuple[str, str]] = WeakKeyDictionary()  # name of its record, hash of its weights
+# Of networks that were found: their identity, what they called their test images, and the name of their record.
+_found: WeakKeyDictionary[nn.Module, tuple[str, Tensor, str]] = WeakKeyDictionary()
 
 
 def name_of(model: str, dataset: str, seed: int, recipe: "Recipe | Cyclic") -> str:
@@ -59,25 +62,31 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe | Cyclic") -> 
     recorded.note(path)
     tensors, about = recorded.read(path)
     network = _built(about, tensors)
-    _found[network] = recorded.name_of(path), recorded.fingerprint(network.state_dict())
+    _found[network] = identity(network), tensors[CALLS], path.name
     return network
 
 
 def accuracy_of(network: nn.Module, dataset: Dataset) -> float | None:
     """Share of the test images that a network which was `find`'s called correctly when it was recorded.
 
-    None if it was not, or its weights are others now, or the test images are not those that it was recorded with.
+    None if it was not, or the network is another now, or the test images are not those that it was recorded with.
     """
-    name, weights = _found.get(network, ("", ""))
-    if not name or recorded.fingerprint(network.state_dict()) != weights or dataset.test_digest != _test_digest(name):
+    if network not in _found:
         return None
-    tensors, _ = recorded.read(path_of(name))
-    return (tensors[CALLS] == dataset.y_test).float().mean().item()
+    before, calls, file = _found[network]
+    try:
+        same = identity(network) == before
+    except Uncertain:
+        return None
+    about = recorded.about(recorded.folder() / "networks" / file) if same else {}
+    if not same or dataset.test_digest != _test_digest(about["dataset"], tuple(about.get("only") or ())):
+        return None
+    return (calls == dataset.y_test).float().mean().item()
 
 
 @cache  # the hash alone: the images are large
-def _test_digest(name: str) -> str:
-    return dataset_of(name).test_digest
+def _test_digest(dataset: str, only: tuple[str, ...]) -> str:
+    return _clean(dataset, only).test_digest
 
 
 def load(name: str) -> nn.Module:
@@ -143,10 +152,15 @@ def write(
 def dataset_of(name: str) -> Dataset:
     """The data set whose test images a recorded network calls; of one with a patch, the clean one."""
     about = recorded.about(path_of(name))
-    base, _, scale = about["dataset"].partition(" over ")
-    dataset = datasets.load(base.split()[0])
-    dataset = dataset.only(*about["only"]) if about.get("only") else dataset
-    return dataset.over(int(scale)) if scale else dataset
+    return _clean(about["dataset"], tuple(about.get("only") or ()))
+
+
+def _clean(name: str, only: tuple[str, ...]) -> Dataset:
+    """The data set of a name such as "mnist 5 or 6 over 256", without a patch."""
+    dataset = datasets.load(name.split()[0])
+    dataset = dataset.only(*only) if only else dataset
+    scale = re.search(r" over (\d+)", name)
+    return dataset.over(int(scale[1])) if scale else dataset
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
-from wna_utils.networks import architectures, cyclic, generators, recorded_networks
+from wna_utils.networks import architectures, cyclic, elu_networks, generators, recorded_networks
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.observer import Network, Observer, observer_of
 from wna_utils.support.checks import at_least, one_of, positive
@@ -63,7 +63,7 @@ class Recipe:
         return self.epochs * images
 
 
-RECIPES: dict[str, Recipe | Cyclic] = {  # the original's, as far as it says; those of CIFAR-10 and of tanh are ours
+RECIPES: dict[str, Recipe | Cyclic] = {  # the originals', as far as they say; of CIFAR-10, tanh and ELU they are ours
     "cnn": Recipe(),
     "binary_cnn": Recipe(),
     "mlp": Recipe(),
@@ -166,7 +166,7 @@ def _folder(
     network: nn.Module, model: str, dataset: Dataset, seed: int, recipe: Recipe | Cyclic, start: nn.Module | None = None
 ) -> Path:
     """Where the cache keeps this network as it was after each epoch."""
-    loop = (cyclic,) if isinstance(recipe, Cyclic) else (fit, _loss, augmented)
+    loop = (cyclic, elu_networks) if isinstance(recipe, Cyclic) else (fit, _loss, augmented)
     code = code_digest(architectures.MODELS[model], architectures.build, *loop, *_own_classes(network))
     before = [_identity(start)] if start else []
     key = digest(network, recipe, dataset.fingerprint, seed, code, *before)
@@ -263,7 +263,9 @@ def accuracy(network: Network | Observer, dataset: Dataset, **options) -> float:
 
     That of a recorded network, in float32, comes from its record: it was shown its test images then.
     """
-    if options.get("precision", "float32") == "float32" and isinstance(network, nn.Module):
+    plain = options.get("precision", "float32") == "float32" and options.keys() <= {"device", "precision", "batch_size"}
+    if plain and isinstance(network, nn.Module):
+        resolve_device(options.get("device", "auto"))
         known = recorded_networks.accuracy_of(network, dataset)
         if known is not None:
             return known

@@ -94,7 +94,7 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
     seed = getattr(getattr(source, "noise", source), "seed", None)
-    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.*")):
+    for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors.xz")):
         shown = Shown(**recorded.about(path)["shown"])
         alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
         if alike == (n, observer.precision, type(source), seed, kind):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -130,9 +130,12 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
     return Finding(recorded.name_of(path), largest)
 
 
+_commit = cache(commit)  # asked for every record
+
+
 def _chosen(name: str, n: int) -> int:
     """A number below n that follows from the checked-out commit and a name."""
-    return int(hashlib.sha256(f"{commit()} {name}".encode()).hexdigest(), 16) % n
+    return int(hashlib.sha256(f"{_commit()} {name}".encode()).hexdigest(), 16) % n
 
 
 def _shown_again(shown: Shown, number: int, size: int, device: str) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from wna_utils.report.stamps import stamp
 from wna_utils.support import paths
 
 # What a library or the system notes on standard error does no harm to a page; a warning of Python's does.
-WARNING = re.compile(r"\w*Warning\b|^Traceback ")
+WARNING = re.compile(r":\d+: \w+: |Warning\b|^Traceback ")
 
 
 class ChapterFailed(RuntimeError):
@@ -54,6 +54,7 @@ def execute(
     if not force and is_current(notebook, chapter, parameters):
         return chapter
     made_from = stamp(notebook, parameters)
+    paths.data_dir(), paths.cache_dir()  # made absolute: the kernel works in another folder
     os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
     with TemporaryDirectory() as own:
         attempt = Path(own) / notebook.name
@@ -84,17 +85,16 @@ def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any], progress
     from nbclient.exceptions import DeadKernelError
 
     try:
-        with own_kernel() as kernel:
-            papermill.execute_notebook(
-                notebook,
-                attempt,
-                parameters,
-                cwd=paths.ROOT,
-                kernel_name=kernel,
-                progress_bar=progress and sys.stderr.isatty(),
-                request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
-                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
-            )
+        papermill.execute_notebook(
+            notebook,
+            attempt,
+            parameters,
+            cwd=paths.ROOT,
+            kernel_name=own_kernel(),
+            progress_bar=progress and sys.stderr.isatty(),
+            request_save_on_cell_execute=False,  # all figures, written again after every cell, take time
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # notes on transport and interrupts, otherwise
+        )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(f"{notebook.name}: {error.ename}: {error.evalue}") from None
     except DeadKernelError:

@@ -177,7 +177,8 @@ def assigned(source: str) -> dict[str, Any]:
 
 def _literal(value: ast.expr) -> Any:
     """A literal, and what papermill writes for numbers that have none: float('nan')."""
-    text = ast.unparse(value)
-    if found := re.fullmatch(r"-?float\('(-?\w+)'\)", text):
+    if isinstance(value, ast.List):
+        return [_literal(each) for each in value.elts]
+    if found := re.fullmatch(r"float\('(-?\w+)'\)", ast.unparse(value)):
         return float(found[1])
     return ast.literal_eval(value)

@@ -12,7 +12,7 @@ from wna_utils.networks.training import AUTHORS
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.report.record_kinds import Fitted, Followed, Record, Tallied, Trained
 from wna_utils.stimuli.blocks import LARGEST
-from wna_utils.support import recorded
+from wna_utils.support import recorded, yaml12
 
 
 class _Strict(BaseModel):
@@ -61,7 +61,7 @@ class Entry(_Strict):
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
         if any(each.noise == "trials" for each in self.shown) and len(self.classes.split()) != 2:
             raise ValueError("trials need two classes")
-        if any(each.noise == "gabor" for each in self.shown) and (self.classes or self.backdoor):
+        if any(each.noise == "gabor" for each in self.shown) and (self.classes or self.backdoor or self.over != 1):
             raise ValueError("Gabor noise is that of a whole, clean data set")
         return self
 
@@ -86,7 +86,7 @@ def plan() -> list[Record]:
     """
     path = recorded.folder() / "plan.yml"
     try:
-        entries = TypeAdapter(list[Entry]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        entries = TypeAdapter(list[Entry]).validate_python(yaml12.load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise ValueError(f"{path} cannot be used: {_first(error)}") from None
     by_name = {}

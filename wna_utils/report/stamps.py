@@ -16,7 +16,9 @@ import nbformat
 import yaml
 
 from wna_utils.data.fetch import FILES
+from wna_utils.report import kernels
 from wna_utils.support import paths, recorded
+from wna_utils.support.fingerprint import code_digest
 
 PACKAGE = "wna_utils"
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -32,7 +34,7 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     profiles = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
     sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
     modules = _modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
-    parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), modules, _versions()]
+    parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), modules, _versions(), code_digest(kernels)]
     if recorded.__name__ in modules:
         parts += [recorded.used(), recorded.checksums()]
     if f"{PACKAGE}.report.published" in modules:

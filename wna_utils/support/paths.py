@@ -2,29 +2,38 @@
 
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 CHAPTERS = ROOT / "book" / "chapters"
 GENERATED = ROOT / "book" / "generated"
-for _name in ("WNA_DATA", "WNA_CACHE"):  # read in processes that work in other folders, too
-    if os.environ.get(_name):
-        os.environ[_name] = str(Path(os.environ[_name]).expanduser().absolute())
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def data_dir() -> Path:
     """Folder of the downloaded data sets: `WNA_DATA`, or `data/` beside the notebooks."""
-    return Path(os.environ.get("WNA_DATA") or ROOT / "data").expanduser()
+    return _folder("WNA_DATA", ROOT / "data")
 
 
 def cache_dir() -> Path:
     """Folder of trained networks and tallies: `WNA_CACHE`, or `cache/` beside the notebooks."""
-    return Path(os.environ.get("WNA_CACHE") or ROOT / "cache").expanduser()
+    return _folder("WNA_CACHE", ROOT / "cache")
+
+
+def _folder(variable: str, usual: Path) -> Path:
+    """The folder that an environment variable names, for processes that work in other folders, too."""
+    if not (named := os.environ.get(variable)):
+        return usual
+    try:
+        folder = Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{variable} must name a folder; got {named!r}: {error}") from None
+    os.environ[variable] = str(folder)
+    return folder
 
 
 @contextmanager
@@ -37,8 +46,6 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = _new_file(path)
     try:
         yield temporary
-        with suppress(OSError):  # some file systems know no modes
-            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         if error.errno in DISK_TROUBLE:
@@ -57,18 +64,11 @@ def _new_file(path: Path) -> Path:
     """An empty file of a name of its own in the folder of `path`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        new = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))  # less what the user's umask forbids
     except OSError as error:
         raise _cannot_write(path, error) from error
-    os.close(handle)
-    return Path(name)
-
-
-def _umask() -> int:
-    """The modes that new files are not to have, which can only be read by setting them."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    return new
 
 
 def _cannot_write(path: Path, error: OSError) -> OSError:

@@ -79,8 +79,9 @@ def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None
     """Write tensors, and what is to be known about them, to a safetensors file, whole or not at all."""
     held = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     content = save(held, {"about": json.dumps(about, sort_keys=True)})
+    packed = lzma.compress(content, filters=XZ) if path.suffix == ".xz" else content
     with replacing(path) as temporary:
-        temporary.write_bytes(lzma.compress(content, filters=XZ) if path.suffix == ".xz" else content)
+        temporary.write_bytes(packed)
 
 
 def about(path: Path) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
             yield file
-    except (OSError, EOFError, lzma.LZMAError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, EOFError, lzma.LZMAError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the record {path} is missing or damaged: {remedy(path)}") from error
 
 
