@@ -31,6 +31,22 @@ def test_verdict_can_ask_for_the_end_of_the_interval():
     assert cautious.verdict(Estimate(0.7, 0.2, 0.8, 5, "networks")) == "not reproduced"
 
 
+@pytest.mark.parametrize(
+    ("use", "sign"),
+    [("low", 1), ("high", -1)],
+)
+def test_partly_needs_the_sign_that_is_claimed(use, sign):
+    ends = {1: ((0.1, None), (-0.1, None)), -1: ((None, -0.1), (None, 0.1))}[sign]
+    rule = Rule(use=use, reproduced=ends[0], partly=ends[1])
+
+    def verdict(value, half):
+        return rule.verdict(Estimate(sign * value, sign * value - half, sign * value + half, 5, "networks"))
+
+    assert verdict(0.5, 0.2) == "reproduced"
+    assert verdict(0.05, 0.1) == "partly"
+    assert verdict(-0.05, 0.01) == "not reproduced"
+
+
 def test_ledger_is_well_formed():
     assert len(ledger()) >= 100
     for claim in ledger().values():

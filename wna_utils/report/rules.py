@@ -25,7 +25,10 @@ class _Strict(BaseModel):
 
 
 class Rule(_Strict):
-    """Closed ranges that decide about an estimate's value, or about one end of its interval."""
+    """Closed ranges that decide about an estimate's value, or about one end of its interval.
+
+    Where "partly" reaches past zero to allow for uncertainty, the value itself must have the sign that is claimed.
+    """
 
     use: Literal["value", "low", "high"] = "value"
     reproduced: Range
@@ -37,8 +40,14 @@ class Rule(_Strict):
             return NOT_TESTABLE
         for verdict, (low, high) in ((REPRODUCED, self.reproduced), (PARTLY, self.partly)):
             if (low is None or value >= low) and (high is None or value <= high):
-                return verdict
+                return NOT_REPRODUCED if self._wrong_sign(estimate.value) else verdict
         return NOT_REPRODUCED
+
+    def _wrong_sign(self, value: float) -> bool:
+        """Whether a value has not the sign that an end of its interval must have for "reproduced"."""
+        low, high = self.reproduced
+        positive = self.use == "low" and low is not None and low >= 0 and value < 0
+        return positive or (self.use == "high" and high is not None and high < 0 and value > 0)
 
     def chance(self, possible: tuple[float, float], counted: bool = False) -> float:
         """How often the rule would say "reproduced" if there were nothing to it: a crude yardstick.
