@@ -67,11 +67,11 @@ def make_records(names: list[str], device: str, jobs: int, scheduler: str | None
     records.make(names, device, jobs, scheduler)
 
 
-def audit_records(blocks: int, device: str) -> None:
+def audit_records(blocks: int, device: str, force: bool) -> None:
     """Compute some of every record again, and compare."""
     from wna_utils.report import audit
 
-    findings = audit.audit(blocks, device)
+    findings = audit.audit(blocks, device, force=force)
     _stop_at([finding.problem for finding in findings if finding.problem])
     pages.write_records(findings, paths.GENERATED)
     largest = max(finding.difference or 0 for finding in findings)
@@ -118,6 +118,7 @@ def main() -> None:
     audit = commands.add_parser("audit", help=audit_records.__doc__)
     audit.add_argument("--blocks", type=int, default=1, help="of each tally to be shown again (%(default)s)")
     audit.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
+    audit.add_argument("--force", action="store_true", help="audit even if nothing has changed")
     commands.add_parser("bench", help="measure the streaming loop against the original's")
     options = parser.parse_args()
     if not options.command:
@@ -138,7 +139,7 @@ def main() -> None:
             case "record":
                 make_records(options.names, options.device, options.jobs, options.scheduler)
             case "audit":
-                audit_records(options.blocks, options.device)
+                audit_records(options.blocks, options.device, options.force)
             case "bench":
                 from wna_utils.report.bench import bench
 

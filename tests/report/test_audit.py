@@ -63,6 +63,26 @@ def test_records_that_are_as_they_were_pass(shown):
     assert all(finding.difference == 0 and not finding.problem for finding in findings)
 
 
+def test_audit_is_kept_until_something_changes(shown, monkeypatch):
+    first, shown_again = audit(), []
+    monkeypatch.setattr("wna_utils.report.audit.observe", lambda *a, **k: shown_again.append(a) or observe(*a, **k))
+    assert audit() == first
+    assert not shown_again
+    audit(force=True)
+    assert len(shown_again) == 2
+    audit(blocks=2)
+    assert len(shown_again) == 6
+    write(Shown(shown.network, 8_000), shown.source())
+    list_files()
+    assert len(audit()) == 4
+    assert len(shown_again) == 9
+
+
+def test_audit_that_found_a_problem_is_not_kept(shown):
+    rewrite(shown.path, lambda tensors: tensors["added"].view(-1).__setitem__(0, 1))
+    assert problems() == problems() != []
+
+
 def test_one_altered_byte_is_found(shown):
     content = bytearray(shown.path.read_bytes())
     content[-1] ^= 1

@@ -1,8 +1,9 @@
 """The audit: in every build, some of every record is computed again and compared with what was recorded."""
 
 import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording, by_response, packed, unpacked
-from wna_utils.report.provenance import commit
-from wna_utils.support import recorded
+from wna_utils.report.provenance import commit, device_in_words, versions
+from wna_utils.report.stamps import modules
+from wna_utils.support import paths, recorded
 from wna_utils.support.checks import whole
+from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
 
 # Hardware that rounds otherwise changes a few answers in ten thousand, and scores by less than half precision does.
@@ -41,17 +44,36 @@ class Finding:
     problem: str = ""
 
 
-def audit(blocks: int = 1, device: str = "auto") -> list[Finding]:
+def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list[Finding]:
     """Check the files of all records against their hashes; show every network some test images and noise again.
 
     Of every tally `blocks` blocks of noise are shown again, of every network 1,000 test images; which, the checked-out
-    commit decides, so that builds check different ones. Raises `ValueError` for blocks < 1, or if the list of hashes is
-    missing.
+    commit decides, so that builds check different ones. An audit without problems is kept in the cache: unless `force`
+    is set, nothing is shown again until a record, the commit, the code, a library or the device is another.
+    Raises `ValueError` for blocks < 1, or if the list of hashes is missing.
     """
     blocks = whole("blocks", blocks, 1)
     damaged = list(_damaged())
     if damaged:  # nothing is read of a file that is not what it was
         return damaged
+    before = paths.cache_dir() / "audits" / f"{_key(blocks, device)}.json"
+    if before.exists() and not force:
+        return [Finding(**finding) for finding in json.loads(before.read_text())]
+    findings = _findings(blocks, device)
+    if not any(finding.problem for finding in findings):
+        with paths.replacing(before) as temporary:
+            temporary.write_text(json.dumps([asdict(finding) for finding in findings]))
+    return findings
+
+
+def _key(blocks: int, device: str) -> str:
+    """Hash of all that the findings of an audit depend on."""
+    code = modules(["from wna_utils.report import audit"])
+    return digest(_commit(), recorded.checksums(), blocks, device_in_words(device), versions(), sorted(code.items()))
+
+
+def _findings(blocks: int, device: str) -> list[Finding]:
+    """What is found when some of every record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course, "noise": _noise}
     with bar(recorded.files(), desc="auditing the records", unit="record") as progress:
         return [kinds[path.parent.name](path, device=device) for path in progress]
@@ -130,7 +152,9 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
     return Finding(recorded.name_of(path), largest)
 
 
-_commit = cache(commit)  # asked for every record
+@cache  # asked for every record
+def _commit() -> str:
+    return commit().removesuffix("+")  # an edited tree is audited as its commit is
 
 
 def _chosen(name: str, n: int) -> int:

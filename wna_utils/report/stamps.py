@@ -33,11 +33,11 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     cells = _cells(notebook)
     profiles = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
     sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
-    modules = _modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
-    parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), modules, _versions(), code_digest(kernels)]
-    if recorded.__name__ in modules:
+    used = modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
+    parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), used, _versions(), code_digest(kernels)]
+    if recorded.__name__ in used:
         parts += [recorded.used(), recorded.checksums()]
-    if f"{PACKAGE}.report.published" in modules:
+    if f"{PACKAGE}.report.published" in used:
         parts.append((paths.ROOT / "book" / "published.yml").read_text())
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -78,7 +78,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _modules(cells: list[str]) -> dict[str, str]:
+def modules(cells: list[str]) -> dict[str, str]:
     """Code of each module that code cells use, and of all that these import, inside functions or out."""
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
     files = {}
