@@ -34,8 +34,9 @@ def test_notebook_is_built_like_the_others(notebook):
     assert cells[0].source.startswith("# ")
     assert "What the paper claims" in cells[0].source
     code = [cell for cell in cells if cell.cell_type == "code"]
-    assert code[0].metadata.tags == ["parameters"]
-    assert f'parameters("{notebook.stem}")' in code[1].source
+    assert code[0].source.startswith("from wna_utils.report.parameter_types import")
+    assert code[1].metadata.tags == ["parameters"]
+    assert f'parameters("{notebook.stem}")' in code[2].source
     assert code[-1].source == "provenance(p)"
     assert any("## What we find" in cell.source for cell in cells)
     for cell in code:

@@ -4,7 +4,6 @@ import platform
 import subprocess
 import time
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,7 @@ def provenance(parameters: Any) -> None:
     from IPython.display import Markdown, display
 
     minutes, seconds = divmod(round(time.monotonic() - _started), 60)
-    values = asdict(parameters)
+    values = parameters.model_dump()
     taken = recorded.taken()
     kinds = Counter(name.split("/")[0] for name in taken)
     counted = ", ".join(f"{count} {WORDS[kind][count > 1]}" for kind, count in kinds.items())

@@ -1,0 +1,70 @@
+"""Types for the parameters cell of a notebook: each says which values will do, and in what unit.
+
+They are pydantic's types: any other, `Annotated[int, Field(ge=3)]` for example, may be declared under a name above the
+cell and used in the same way.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from wna_utils.data import datasets
+from wna_utils.interventions import stimulation
+from wna_utils.interventions.backdoors import Backdoor
+from wna_utils.report.profiles import PROFILES
+from wna_utils.stimuli import white
+from wna_utils.support import devices
+
+T = TypeVar("T")
+
+
+def _pair(value: str) -> str:
+    if len(set(value.split())) != 2:
+        raise ValueError('must be two different classes, such as "1 7"')
+    return value
+
+
+def _backdoor(value: str) -> str:
+    Backdoor.parse(value)
+    return value
+
+
+def _device(value: str) -> str:
+    devices.resolve_device(value)
+    return value
+
+
+def _rising(values: list) -> list:
+    if values != sorted(set(values)):
+        raise ValueError("must rise from one to the next")
+    return values
+
+
+def _as_text(value: object) -> object:
+    """A number as text: a class may be called 3, which the command line takes for a number."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Profile = Literal[*PROFILES]
+DatasetName = Literal[*datasets.NAMES]
+Distribution = Literal[*white.DISTRIBUTIONS]
+Precision = Literal[*devices.PRECISIONS]
+BiasRule = Literal[*stimulation.RULES]
+Device = Annotated[str, AfterValidator(_device)]  # any device of torch that is there, or "auto"
+
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Shuffles = Annotated[int, Field(ge=20)]  # enough for an interval of 95 %
+Levels = Annotated[int, Field(ge=2)]
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Contrast = Annotated[float, Field(ge=0.01)]
+
+ClassName = Annotated[str, BeforeValidator(_as_text)]
+ClassPair = Annotated[str, BeforeValidator(_as_text), AfterValidator(_pair)]  # "1 7"
+Patch = Annotated[str, AfterValidator(_backdoor)]  # patch, source and target: "X 0 1"
+
+Some = Annotated[list[T], Field(min_length=1)]
+Rising = Annotated[list[T], Field(min_length=1), AfterValidator(_rising)]
