@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from wna_utils.data import fetch
-from wna_utils.report import chapters, pages, scorecard, site_checks
+from wna_utils.report import chapters, glance, pages, scorecard, site_checks
 from wna_utils.report.profiles import PROFILES
 from wna_utils.support import paths
 from wna_utils.support.checks import at_least, one_of
@@ -40,6 +40,7 @@ def write_pages() -> None:
     pages.write_notice(executed, folder)
     if unread := pages.unread_records(executed):
         print(f"No chapter reads these records: {', '.join(unread)}.")
+    glance.write_glance(executed, folder)
     _stop_at(scorecard.write_scorecard(executed, folder))
 
 

@@ -113,7 +113,7 @@ def _row(claim: Claim, measured: Measured) -> str:
     judged += [_in_words(claim.rule, claim.unit)] if claim.rule else []
     judged += [f"by the code: {_in_words(claim.by_code, claim.unit)}"] if claim.by_code else []
     cells = (
-        [_section(claim.section)],
+        [f'<span id="{anchor(claim)}"></span>{section_title(claim.section)}'],
         [claim.statement, *_notes(claim)],
         [claim.paper],
         [claim.southampton],
@@ -183,7 +183,7 @@ def _summary(measured: Measured) -> str:
     used = [verdict for verdict in BADGES if verdict in {verdicts[claim.id] for claim in listed}]
     table = pd.DataFrame(
         {verdict: [counted[section, verdict] for section in sections] for verdict in used},
-        index=[_section(section) for section in sections],
+        index=[section_title(section) for section in sections],
     )
     total = ", ".join(f"**{n}** {verdict}" for verdict, n in table.sum().items())
     said = [f"Of {len(listed)} claims: {total}."]
@@ -215,5 +215,11 @@ def _networks(listed: list[Claim], measured: Measured) -> str:
     return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more."
 
 
-def _section(section: str) -> str:
+def section_title(section: str) -> str:
+    """What a section of the ledger is called on pages."""
     return f"§{section}" if section[0].isdigit() else section
+
+
+def anchor(claim: Claim) -> str:
+    """The id of a claim's row on the scorecard's page."""
+    return f"claim-{claim.id}"

@@ -1,0 +1,81 @@
+"""Verdicts at a glance: all of them in one picture for the first page, and those of a chapter in a table at its top."""
+
+from collections import Counter
+from html import escape
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from wna_utils.report import claims
+from wna_utils.report.pages import markdown, write
+from wna_utils.report.rules import (
+    BY_CODE,
+    NOT_JUDGED,
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    PARTLY,
+    REPRODUCED,
+    Claim,
+    ledger,
+)
+from wna_utils.report.scorecard import Measured, anchor, section_title
+
+SIGNS = {REPRODUCED: "✓", BY_CODE: "c", PARTLY: "~", NOT_REPRODUCED: "✗", NOT_TESTABLE: "–", NOT_JUDGED: "·"}
+
+
+def write_glance(chapters: list[Path], folder: Path) -> None:
+    """Write `glance.md`, a cell for each counted claim by section, and `verdicts/<chapter>.md` for every chapter."""
+    measured = Measured.of(chapters)
+    write(folder / "glance.md", _picture(measured))
+    for chapter in chapters:
+        recorded = claims.recorded(nbformat.read(chapter, as_version=4))
+        listed = [claim for claim in ledger().values() if claim.id in recorded]
+        write(folder / "verdicts" / f"{chapter.stem}.md", _of_chapter(listed, measured))
+
+
+def _picture(measured: Measured) -> str:
+    """Rows of linked cells as HTML: the sign and colour of a cell say the verdict, its title the claim."""
+    listed = [claim for claim in ledger().values() if claim.counts]
+    rows = []
+    for section in dict.fromkeys(claim.section for claim in listed):
+        cells = "".join(_cell(claim, measured.verdict(claim)) for claim in listed if claim.section == section)
+        rows.append(f"<dt>{escape(section_title(section))}</dt><dd>{cells}</dd>")
+    used = {measured.verdict(claim) for claim in listed}
+    legend = " ".join(f"{_sign(verdict)} {escape(verdict)}" for verdict in SIGNS if verdict in used)
+    return f'```{{raw}} html\n<dl class="glance">{"".join(rows)}</dl>\n<p class="glance">{legend}</p>\n```\n'
+
+
+def _cell(claim: Claim, verdict: str) -> str:
+    words = escape(f"{claim.statement} {verdict.capitalize()}.")
+    return f'<a href="scorecard.html#{anchor(claim)}" title="{words}" aria-label="{words}">{_sign(verdict)}</a>'
+
+
+def _sign(verdict: str) -> str:
+    kind = verdict.replace(" ", "-").replace("'", "")
+    return f'<span class="verdict {kind}" aria-hidden="true">{SIGNS[verdict]}</span>'
+
+
+def _link(claim: Claim, text: str) -> str:
+    """A link from a chapter to the claim's row on the scorecard."""
+    return f'<a href="../scorecard.html#{anchor(claim)}">{escape(text)}</a>'
+
+
+def _of_chapter(listed: list[Claim], measured: Measured) -> str:
+    """The verdicts on these claims, folded: how many of each, and a row for each with what was measured."""
+    if not listed:
+        return ""
+    verdicts = {claim.id: measured.verdict(claim) for claim in listed}
+    counted = Counter(verdicts.values())
+    title = ", ".join(f"{counted[verdict]} {verdict}" for verdict in SIGNS if verdict in counted)
+    rows = [
+        {
+            "Claim": claim.statement,
+            "Paper": claim.paper,
+            "Ours": claims.in_words(measured.as_text[claim.id], claim.unit),
+            "Verdict": f"{_sign(verdicts[claim.id])} {_link(claim, verdicts[claim.id])}",
+            "Shown in": f"{{numref}}`{claim.figure}`",
+        }
+        for claim in listed
+    ]
+    return f":::{{dropdown}} Claims of this chapter: {title}\n{markdown(pd.DataFrame(rows))}\n:::\n"
