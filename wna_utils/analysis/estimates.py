@@ -16,6 +16,11 @@ class Estimate:
     n: int
     of: str  # what n counts: "networks", "test images", …
 
+    @property
+    def direction(self) -> int:
+        """On which side of 0 the whole interval lies: 1, −1, or 0 if it includes 0 or there is none."""
+        return int(self.low > 0) - int(self.high < 0)
+
 
 def proportion(successes: int, n: int, of: str) -> Estimate:
     """Share of successes with its 95 % Wilson interval; NaN throughout if n is 0."""

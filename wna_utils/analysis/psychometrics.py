@@ -22,11 +22,14 @@ def psychometric_function(level, threshold, slope, guess=0.0, lapse=0.0):
 
 @dataclass(frozen=True)
 class Posterior:
-    """What answers tell about one parameter of each curve: median and 95 % credible interval, (curves,) each."""
+    """What answers tell about one parameter of each curve: median and 95 % credible interval, of the curves' shape."""
 
     median: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+    def reshaped(self, shape: tuple[int, ...]) -> "Posterior":
+        return Posterior(*(each.reshape(shape) for each in (self.median, self.low, self.high)))
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class PsychometricFits:
 
 
 def fit_psychometric(levels: Sequence[float], yes: np.ndarray, n: int) -> PsychometricFits:
-    """Psychometric functions given `yes` answers (curves, levels) out of n at each level, levels between 0 and 1.
+    """Psychometric functions given `yes` answers (…, levels) out of n at each level, levels between 0 and 1.
 
     The posterior over threshold, slope, guess rate and lapse rate on a grid, as psignifit computes it (Schütt et al.
     2016), all curves at once; its steps, 0.01 in the threshold, resolve some hundred answers a level. Thresholds and
@@ -49,8 +52,7 @@ def fit_psychometric(levels: Sequence[float], yes: np.ndarray, n: int) -> Psycho
     where the interval spans half of the levels or reaches the first or the last, threshold and slope are NaN. Raises
     `ValueError` if levels and answers differ in number.
     """
-    yes = np.atleast_2d(yes)
-    one_of("the number of answers", yes.shape[1], [len(levels)])
+    yes, shape = _curves(levels, yes)
     parts = [_marginals(tuple(levels), part, n) for part in np.split(yes, range(AT_ONCE, len(yes), AT_ONCE))]
     threshold, slope, guess, lapse = (
         _posterior(grid, np.concatenate(each))
@@ -60,22 +62,29 @@ def fit_psychometric(levels: Sequence[float], yes: np.ndarray, n: int) -> Psycho
     for each in (threshold, slope):
         for values in (each.median, each.low, each.high):
             values[flat] = np.nan
-    return PsychometricFits(threshold, slope, guess, lapse)
+    return PsychometricFits(*(each.reshaped(shape) for each in (threshold, slope, guess, lapse)))
+
+
+def _curves(levels: Sequence[float], yes: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Answers (…, levels) as curves (curves, levels), and the shape that their parameters shall have."""
+    yes = np.atleast_2d(yes)
+    one_of("the number of answers", yes.shape[-1], [len(levels)])
+    return yes.reshape(-1, len(levels)), yes.shape[:-1]
 
 
 def s_shaped(levels: Sequence[float], yes: np.ndarray, n: int) -> np.ndarray:
-    """Whether a psychometric function explains each curve of `yes` answers (curves, levels) better than a line: bool.
+    """Whether a psychometric function explains each curve of `yes` answers (…, levels) better than a line: bool (…).
 
     The line has two parameters, its ends, the psychometric function four; the likeliest of either are compared by
     Akaike's criterion, so that two parameters more must be worth it.
     """
-    yes = np.atleast_2d(yes)
+    yes, shape = _curves(levels, yes)
     ends = np.linspace(0, 1, 101)
     first, last, level = np.ix_(ends, ends, np.asarray(levels))
     line = (first + (last - first) * level).reshape(-1, len(levels)).clip(1e-6, 1 - 1e-6)
     log_yes, log_no, _ = _grid(tuple(levels))
     by_line = _likeliest(np.log(line), np.log1p(-line), yes, n) - 2
-    return _likeliest(log_yes, log_no, yes, n) - 4 > by_line
+    return (_likeliest(log_yes, log_no, yes, n) - 4 > by_line).reshape(shape)
 
 
 def _likeliest(log_yes: np.ndarray, log_no: np.ndarray, yes: np.ndarray, n: int) -> np.ndarray:

@@ -135,3 +135,8 @@ def perceptibility(images: Tensor, attacked: Tensor) -> dict[str, float]:
         "L∞": float(moved.abs().amax(1).mean()),
         "SSIM": float(np.mean(similar)),
     }
+
+
+def nearest(gammas: Sequence[float], gamma: float) -> int:
+    """Position of the γ that is nearest to the one that a claim is about."""
+    return int(np.abs(np.subtract(gammas, gamma)).argmin())

@@ -2,7 +2,9 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -118,3 +120,54 @@ def psychometric(
         stimuli = mixed(images, block[: len(images)], level)
         counts.append((responses(observer, layer, stimuli, changes) == target).sum(1))
     return torch.stack(counts, 1)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Networks that are shown images of each class in noise, while their biases are raised or lowered (Figs. 9, 23–25).
+
+    Network i is shown `images[i][k]` (n, c, h, w) of class k, mixed at each of the `levels` with its `noise[i]` (see
+    `noise_for`). How much class k activates a map is averaged over the images `typical[k]`.
+    """
+
+    networks: Sequence[nn.Sequential]
+    typical: Sequence[Tensor]
+    images: Sequence[Sequence[Tensor]]
+    noise: Sequence[Tensor]
+    levels: Sequence[float]
+    device: str = "auto"
+    _activations: dict[tuple[int, str, int], Tensor] = field(default_factory=dict, repr=False)
+
+    def activation(self, i: int, layer: str, k: int) -> Tensor:
+        """How much class k activates each neuron of the maps of network i's layer, (m, h', w')."""
+        if (i, layer, k) not in self._activations:
+            activation = map_activation(self.networks[i], layer, self.typical[k], self.device)
+            self._activations[i, layer, k] = activation
+        return self._activations[i, layer, k]
+
+    def change(self, i: int, layer: str, k: int, strength: float, rule: str = "code") -> Tensor:
+        """Change of the biases of network i's layer in favour of class k, (m,); a strength below 0 lowers them."""
+        sign = "increase" if strength >= 0 else "decrease"
+        return bias_change(self.activation(i, layer, k), layer, abs(strength), rule, sign)
+
+    def recognised(
+        self, layer: str, strengths: Sequence[float], rule: str = "code", *, wrong_maps: bool = False
+    ) -> np.ndarray:
+        """How many of a class's images are called it, (networks, K, strengths, levels); see `change` for the strengths.
+
+        With `wrong_maps`, the control, each change is given to the layer's maps in a random order.
+        """
+        return np.array(
+            [
+                [self._of_class(i, layer, k, strengths, rule, wrong_maps) for k in range(len(self.typical))]
+                for i in range(len(self.networks))
+            ]
+        )
+
+    def _of_class(
+        self, i: int, layer: str, k: int, strengths: Sequence[float], rule: str, wrong_maps: bool
+    ) -> np.ndarray:
+        changes = [self.change(i, layer, k, strength, rule) for strength in strengths]
+        changes = [to_other_maps(change, seed=k) for change in changes] if wrong_maps else changes
+        shown = (self.images[i][k], k, self.levels, changes, self.noise[i], self.device)
+        return psychometric(self.networks[i], layer, *shown).numpy()

@@ -139,6 +139,38 @@ def heatmap(
     return drawn
 
 
+def curves(ax: Axes, x: Sequence[float], rows: np.ndarray, title: str = "") -> None:
+    """Curves (n, x) in one panel, from the first in blue to the last in red."""
+    for y, color in zip(rows, plt.get_cmap("coolwarm")(np.linspace(0, 1, len(rows))), strict=True):
+        ax.plot(x, y, color=color, linewidth=1.2)
+    ax.set_title(title, fontsize="small")
+
+
+def curve_grid(
+    x: Sequence[float],
+    panels: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[Sequence[str]],
+    labels: tuple[str, str],
+    strengths: tuple[float, float],
+    bar: str = "k",
+) -> Figure:
+    """Panels of `curves` on common axes, which the `labels` name, and a colour bar over the range of strengths."""
+    shape = len(panels), max(map(len, panels))
+    size = (2.2 * shape[1] + 0.6, 2.2 * shape[0] + 0.2)
+    figure, axes = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for row, row_titles, row_axes in zip(panels, titles, axes, strict=True):
+        for rows, title, ax in zip(row, row_titles, row_axes, strict=False):
+            curves(ax, x, rows, title)
+        for ax in row_axes[len(row) :]:
+            ax.set_axis_off()
+        row_axes[0].set_ylabel(labels[1])
+    for ax in axes[-1]:
+        ax.set_xlabel(labels[0])
+    scale = plt.cm.ScalarMappable(plt.Normalize(*strengths), "coolwarm")
+    figure.colorbar(scale, ax=axes, label=bar, shrink=0.7)
+    return figure
+
+
 def class_axis(ax: Axes, classes: Sequence[str]) -> None:
     """Name the classes below the axis, upright where the names are words."""
     ax.set_xticks(range(len(classes)), classes, rotation=90 if max(map(len, classes)) > 2 else 0)
