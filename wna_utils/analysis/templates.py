@@ -46,6 +46,28 @@ def template_accuracy(templates: Maps, images: Tensor, labels: Tensor, rule: str
     return proportion(int(correct.sum()), len(correct), "test images")
 
 
+def pair_accuracy(template: Maps, images: Tensor, labels: Tensor, rule: str = "dot") -> Estimate:
+    """Share of images of two classes that one template (c, h, w) classifies correctly; n is 0 if it is masked.
+
+    An image is called the first class if its product with the template is positive.
+    """
+    if np.ma.getmaskarray(template).any():
+        return proportion(0, 0, "test images")
+    return template_accuracy(np.ma.stack([template, -template]), images, labels, rule)
+
+
+def strength_and_error(template: Maps, standard_error: Maps) -> tuple[float, float]:
+    """Root mean square of a template over pixels, less what its standard errors explain, and that of these errors.
+
+    `standard_error` (…, c, h, w) is that of the means whose sum the template is. NaN if one of them is masked.
+    """
+    if np.ma.getmaskarray(template).any() or np.ma.getmaskarray(standard_error).any():
+        return np.nan, np.nan
+    errors = standard_error.reshape(-1, *template.shape)
+    variance = float((errors**2).sum(0).mean())
+    return np.sqrt(max(float((template**2).mean()) - variance, 0)), np.sqrt(variance)
+
+
 def confusion(truth: Tensor | np.ndarray, response: np.ndarray, classes: int) -> np.ndarray:
     """Confusion matrix (K, K): share of each true class (row) that gets each response (column)."""
     from sklearn.metrics import confusion_matrix

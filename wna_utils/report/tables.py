@@ -33,6 +33,15 @@ def with_interval(value: float, low: float, high: float, digits: int = 2, percen
     return "–" if "–" in ends else f"{ends[0]} ({ends[1].removesuffix(' %')} to {ends[2]})"
 
 
+def estimate(found: Estimate, digits: int = 1, percent: bool = False) -> str:
+    """An estimate with its interval and n in brackets: "51.2 % (42.0 to 60.4; 5)"."""
+    if np.isnan(found.value):
+        return "no samples"
+    interval = with_interval(found.value, found.low, found.high, digits, percent)
+    value = number(found.value, digits, percent)
+    return f"{value} ({found.n})" if interval == "–" else f"{interval.removesuffix(')')}; {found.n})"
+
+
 def with_half_width(
     values: Sequence[float] | Estimate,
     digits: int = 2,
