@@ -56,3 +56,8 @@ def with_half_width(
     if not np.isnan(half):
         text = f"{text.removesuffix(' %')} ± {number(half, digits, percent)}"
     return text + (f" ({found.n})" if 0 < found.n < asked else "")
+
+
+def class_names(called: np.ma.MaskedArray, classes: Sequence[str]) -> list[list[str]]:
+    """Names of the classes that maps are called, (rows, K); a dash where there is no map."""
+    return [["–" if k is np.ma.masked else classes[k] for k in row] for row in called]
