@@ -30,10 +30,10 @@ def growing(show: Callable[[int, int], ClassTally], sizes: Sequence[int]) -> lis
 def likenesses(tally: ClassTally, converged: Recording) -> np.ma.MaskedArray:
     """Correlation of each class's map with what it converges to, each less the mean of all stimuli, (K,).
 
-    The converged maps have sampling noise of their own, that of rare classes most of all. The two halves of their
-    images tell how much, and the correlation is freed of it: r / √r', with r the mean correlation with the halves' maps
-    and r' that of these. Classes whose halves are not alike are masked, since what their maps converge to is not known.
-    A class that is still empty counts as 0: nothing is known of it.
+    The converged maps have sampling noise of their own, most of all for rare classes. The correlation is corrected for
+    it (disattenuated): r / √r', with r the mean correlation with the maps of the two halves and r' their split-half
+    reliability. Classes with too low a reliability are masked, since their limit is unknown. A class without images
+    counts as 0.
     """
     halves = [part.deviations for part in converged.parts]
     alike = np.mean([np.ma.diagonal(correlations(tally.deviations, half)).filled(0) for half in halves], axis=0)
@@ -43,13 +43,13 @@ def likenesses(tally: ClassTally, converged: Recording) -> np.ma.MaskedArray:
 
 
 def likeness(tally: ClassTally, converged: Recording) -> float:
-    """Mean over classes of `likenesses`; NaN if it is known of none what its map converges to."""
+    """Mean over classes of `likenesses`; NaN if no class has a reliable converged map."""
     alike = likenesses(tally, converged)
     return float(alike.mean()) if alike.count() else np.nan
 
 
 def _known(converged: Recording) -> np.ndarray:
-    """Classes of which it is known what their maps converge to, (K,) bool: two halves of the images agree about it."""
+    """Classes whose converged map is reliable, (K,) bool: the split-half reliability reaches `RELIABLE`."""
     first, second = (part.deviations for part in converged.parts)
     return np.ma.diagonal(correlations(first, second)).filled(0) >= RELIABLE
 

@@ -209,7 +209,7 @@ def inverted_triggers(
 
 
 def smallest_trigger(masks: np.ndarray) -> Suspicion:
-    """The class whose mask (K, h, w) is most unusually small, in robust deviations, and the mask's brightest place."""
+    """The class with the smallest mask (K, h, w), scored in median absolute deviations, and the mask's peak."""
     sizes = masks.reshape(len(masks), -1).sum(1)
     middle = np.median(sizes)
     spread = 1.4826 * np.median(abs(sizes - middle))

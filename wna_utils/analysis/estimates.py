@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval (NaN ends where there is none) and what it was counted over."""
+    """A point estimate with its 95 % confidence interval (NaN bounds if there is none) and its sample size."""
 
     value: float
     low: float
@@ -33,9 +33,9 @@ def proportion(successes: int, n: int, of: str) -> Estimate:
 
 
 def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:
-    """Mean of independent repetitions with its 95 % t interval, cut to the range `within` of possible values.
+    """Mean of independent repetitions with its 95 % t interval, clipped to the range `within` of possible values.
 
-    Repetitions that gave nothing (NaN) are left out, and n is what remains.
+    Missing repetitions (NaN) are dropped; n counts the remaining ones.
     """
     from scipy.stats import t
 
@@ -86,7 +86,7 @@ def difference_of_proportions(first: int, m: int, second: int, n: int, of: str) 
 
 
 def mean_over_pairs(values: np.ndarray, of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:
-    """Mean over all pairs of n repetitions of `values` (n, n), symmetric, with its 95 % interval; the diagonal is free.
+    """Mean over all pairs of n repetitions of `values` (n, n), symmetric, with its 95 % interval; ignores the diagonal.
 
     Pairs that share a member are alike, so that n(n − 1)/2 pairs tell less than as many repetitions would. With
     xᵢⱼ = μ + gᵢ + gⱼ + sᵢⱼ the variance of the mean is 4σ²_g/n + 2σ²_s/(n(n − 1)); both are estimated from mean squares

@@ -1,4 +1,4 @@
-"""What units would see if one could look inside: their mean gradients over noise (§3.3, Stein's lemma)."""
+"""Mean gradients of units over noise, which spike-triggered averages estimate (§3.3, Stein's lemma)."""
 
 import numpy as np
 import torch

@@ -46,9 +46,9 @@ def fit_psychometric(levels: Sequence[float], yes: np.ndarray, n: int) -> Psycho
     """Psychometric functions given `yes` answers (…, levels) out of n at each level, levels between 0 and 1.
 
     The posterior over threshold, slope, guess rate and lapse rate on a grid, as psignifit computes it (Schütt et al.
-    2016), all curves at once; its steps, 0.01 in the threshold, resolve some hundred answers a level. Thresholds and
-    guess rates are equally likely beforehand, slopes on a logarithmic scale, lapses follow psignifit's Beta(1, 10).
-    Guesses are free because noise that looks like the target lifts the whole curve. A flat curve tells no threshold:
+    2016), all curves at once; its steps, 0.01 in the threshold, resolve some hundred answers a level. Priors: uniform
+    for thresholds and guess rates, log-uniform for slopes, psignifit's Beta(1, 10) for lapse rates. Guess rates are
+    fitted because noise that looks like the target lifts the whole curve. A flat curve tells no threshold:
     where the interval spans half of the levels or reaches the first or the last, threshold and slope are NaN. Raises
     `ValueError` if levels and answers differ in number.
     """
@@ -75,8 +75,8 @@ def _curves(levels: Sequence[float], yes: np.ndarray) -> tuple[np.ndarray, tuple
 def s_shaped(levels: Sequence[float], yes: np.ndarray, n: int) -> np.ndarray:
     """Whether a psychometric function explains each curve of `yes` answers (…, levels) better than a line: bool (…).
 
-    The line has two parameters, its ends, the psychometric function four; the likeliest of either are compared by
-    Akaike's criterion, so that two parameters more must be worth it.
+    The line has two parameters (its ends), the psychometric function four; the maximum-likelihood fits are compared by
+    Akaike's information criterion (AIC), which penalises the two extra parameters.
     """
     yes, shape = _curves(levels, yes)
     ends = np.linspace(0, 1, 101)

@@ -32,12 +32,12 @@ def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
 
 
 def true_correlations(a: tuple[Maps, Maps], b: tuple[Maps, Maps]) -> np.ma.MaskedArray:
-    """Correlation, class by class, that two sets of maps would have without their sampling noise: (K,).
+    """Disattenuated correlation, class by class, of two sets of maps (corrected for sampling noise): (K,).
 
-    Either set comes in two halves (K, …), made of different images; halves of `a` and of `b` with different numbers may
-    share none, either. What has no noise is given twice. The correlation of unlike halves is divided by the root of the
-    two reliabilities, the correlations of a set's halves (Spearman 1904). Masked where a reliability is below
-    `RELIABLE`, since then there is next to nothing to compare; by chance, the result can be a little above 1.
+    Each set comes as two halves (K, …) from disjoint images; a[0] and b[1] must not share images either, nor a[1] and
+    b[0]. Pass a noise-free set twice. The mean correlation of these cross-pairs is divided by the geometric mean of the
+    two split-half reliabilities (Spearman 1904). Masked where a reliability is below `RELIABLE`; by chance, the result
+    can slightly exceed 1.
     """
     first, second = (np.ma.diagonal(correlations(*each)) for each in (a, b))
     across = (np.ma.diagonal(correlations(a[0], b[1])) + np.ma.diagonal(correlations(a[1], b[0]))) / 2
@@ -47,9 +47,9 @@ def true_correlations(a: tuple[Maps, Maps], b: tuple[Maps, Maps]) -> np.ma.Maske
 
 
 def resemblance(halves: tuple[Maps, Maps], references: np.ndarray) -> float:
-    """Mean over classes of the correlation of maps with references (K, …), freed of the maps' sampling noise.
+    """Mean over classes of the correlation of maps with references (K, …), corrected for the maps' sampling noise.
 
-    Classes whose map is mostly noise are left out; NaN if all are. The references are taken to have none.
+    Classes whose map is mostly noise are left out; NaN if all are. The references are assumed to be noise-free.
     """
     alike = true_correlations(halves, (references, references))
     return float(alike.mean()) if alike.count() else np.nan
@@ -62,10 +62,10 @@ def agreement(a: Maps, b: Maps) -> float:
 
 
 def distances(means: Maps, errors: Maps) -> np.ndarray:
-    """L2 distance between any two of the means (K, …) of samples, (pairs,), freed of what sampling adds to it.
+    """Pairwise L2 distances between sample means (K, …), (pairs,), corrected for sampling noise.
 
-    Two means of the same thing differ by their errors (K, …): the errors' squares are taken off the squared distance.
-    Means without an error are left out.
+    Sampling noise inflates the squared distance of two means by their squared standard errors (K, …), which are
+    subtracted. Means without an error are left out.
     """
     known = ~np.ma.getmaskarray(errors).reshape(len(errors), -1).any(1)
     flat, noise = (np.ma.getdata(each).reshape(len(each), -1)[known] for each in (means, errors))

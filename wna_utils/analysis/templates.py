@@ -57,9 +57,9 @@ def pair_accuracy(template: Maps, images: Tensor, labels: Tensor, rule: str = "d
 
 
 def strength_and_error(template: Maps, standard_error: Maps) -> tuple[float, float]:
-    """Root mean square of a template over pixels, less what its standard errors explain, and that of these errors.
+    """RMS of a template over pixels, corrected for sampling noise, and the RMS of its standard error.
 
-    `standard_error` (…, c, h, w) is that of the means whose sum the template is. NaN if one of them is masked.
+    `standard_error` (…, c, h, w) holds those of the means that the template sums up. NaN if one of them is masked.
     """
     if np.ma.getmaskarray(template).any() or np.ma.getmaskarray(standard_error).any():
         return np.nan, np.nan

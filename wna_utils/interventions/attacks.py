@@ -85,8 +85,8 @@ def gradient_attack(
 ) -> Tensor:
     """Images (n, c, h, w) in [0, 1] moved towards the `targets` (n,) along the gradient, by up to `eps` in L2.
 
-    One step is the fast gradient method, more are projected gradient descent: attacks that see inside the network, to
-    compare with. The network is not changed. Raises `ValueError` for an eps not above 0 or no steps.
+    One step is the fast gradient method, more are projected gradient descent: white-box attacks, for
+    comparison. The network is not changed. Raises `ValueError` for an eps not above 0 or no steps.
     """
     with without_widgets():
         from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch

@@ -21,9 +21,9 @@ AT_ONCE = 2_000  # held-out images in a batch
 class Cyclic:
     """How a network is trained in cycles, in each of which the learning rate climbs to `highest` and falls to zero.
 
-    `decay` is what the highest rate is multiplied by from cycle to cycle. With `noise`, normal noise is added to every
-    image, whose standard deviation is drawn evenly from 0 to that. `held_out` training images, the last ones, are never
-    learnt from: when their error has risen in `patience` cycles on end, nothing is learnt any more.
+    `decay` multiplies the peak learning rate after every cycle. With `noise`, Gaussian noise is added to every image,
+    with a standard deviation drawn uniformly from 0 to `noise`. The last `held_out` training images are a validation
+    set: early stopping ends training once their error has risen in `patience` consecutive cycles.
     """
 
     cycles: int = 2
@@ -47,7 +47,7 @@ class Cyclic:
 
     @property
     def epochs(self) -> int:
-        """How many times the network is kept on the way: after every cycle."""
+        """Number of checkpoints: one after every cycle."""
         return self.cycles
 
     @property
@@ -56,7 +56,7 @@ class Cyclic:
         return f"{self.cycles}-cycles{f'-in-noise-{self.noise:g}' if self.noise else ''}"
 
     def shown(self, _: int) -> int:
-        """Number of training images that are shown, again and again, whatever there are."""
+        """Number of training samples presented in total, with repetition, whatever the data set's size."""
         return self.cycles * self.iterations * self.batch_size
 
     def rate(self, iteration: int) -> float:
@@ -70,8 +70,8 @@ def fit(
 ) -> Iterator[dict[str, Tensor]]:
     """Train a copy of the network; yields its weights after every cycle, the last ones again if it stopped early.
 
-    Everything random in a cycle follows from `seed` and its number alone; torch's global generator is left alone.
-    Raises `ValueError` if no training images are left beside those held out.
+    All randomness in a cycle is determined by `seed` and the cycle number; torch's global RNG state is left untouched.
+    Raises `ValueError` if the held-out images leave none to train on.
     """
     at_least("training images beside those held out", len(dataset.x_train) - recipe.held_out, 1)
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
@@ -116,7 +116,7 @@ def _one_cycle(
 
 
 def squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
-    """Half the squared distance of answers (b, K) from what is wanted (b, K), (b,): e = ½‖ŷ − y‖² of Pardo et al."""
+    """Half the squared error of outputs (b, K) against targets (b, K), (b,): e = ½‖ŷ − y‖² of Pardo et al."""
     return (answers - wanted).square().sum(1) / 2
 
 

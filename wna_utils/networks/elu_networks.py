@@ -18,9 +18,9 @@ def elu_mlp(shape: Shape, classes: int, layers: int = 12, width: int = 200, keep
 
 
 def all_cnn(shape: Shape, classes: int, keep: float = 0.8) -> nn.Sequential:
-    """Net2: convolutions, the mean over what they leave of the image, and three dense layers, `elu1` to `elu3`.
+    """Net2: convolutions, global average pooling, and three dense layers, `elu1` to `elu3`.
 
-    Before the mean there is no dropout.
+    The last convolution, before the pooling, has no dropout.
     """
     widths, strides, sizes = (96, 96, 96, 192, 192, 192), (1, 1, 2, 1, 1, 2), (192, 512, 512, 512)
     steps = OrderedDict()
@@ -45,7 +45,7 @@ def _out(width: int, classes: int) -> OrderedDict[str, nn.Module]:
 
 
 def _initialised(network: nn.Sequential) -> nn.Sequential:
-    """The network with weights as TensorFlow 1.14 draws them by default: Glorot's uniform ones, and no biases."""
+    """The network with TensorFlow 1.14's default initialisation: Glorot uniform weights, biases of zero."""
     for module in network:
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -22,7 +22,7 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def loss(self, x: Tensor) -> Tensor:
-        """What training makes small, from images (b, c, h, w)."""
+        """The training objective (loss) on images (b, c, h, w)."""
         raise NotImplementedError
 
 

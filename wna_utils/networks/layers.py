@@ -22,7 +22,7 @@ POINTWISE_CALLS = {"relu", "relu_", "tanh", "sigmoid", "gelu", "dropout", "batch
 
 
 def names(network: nn.Sequential) -> list[str]:
-    """Names of the layers that have weights to tell the world apart with: convolutional and dense ones."""
+    """Names of the convolutional and dense layers (normalisation and parameter-free layers do not count)."""
     return [name for name, module in network._modules.items() if isinstance(module, LAYERS)]
 
 
@@ -193,7 +193,7 @@ class Field:
 
     @property
     def margins(self) -> list[int]:
-        """Padding (left, right, top, bottom) with which the fields tile the image; negative where they leave a rest."""
+        """Padding (left, right, top, bottom) with which the fields tile the image; negative if pixels remain."""
         ends = [
             self.start + self.step * (count - 1) + size - side
             for count, size, side in zip(self.positions, self.size, self.image[1:], strict=True)
@@ -215,7 +215,7 @@ def field_of(observer: nn.Module, shape: tuple[int, int, int]) -> Field:
     """The receptive fields of an observer (see `readout`) that is shown images (c, h, w).
 
     Raises `ValueError` for convolutions or poolings that are not square, for layers that do not follow one another,
-    and for what it does not know to look at one place at a time.
+    and for modules not known to act locally.
     """
     if not isinstance(observer, nn.Module):
         return Field(tuple(shape[1:]), 1, 0, (1, 1), tuple(shape))

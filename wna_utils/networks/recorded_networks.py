@@ -67,9 +67,9 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe | Cyclic") -> 
 
 
 def accuracy_of(network: nn.Module, dataset: Dataset) -> float | None:
-    """Share of the test images that a network which was `find`'s called correctly when it was recorded.
+    """Test accuracy, as recorded, of a network returned by `find`.
 
-    None if it was not, or the network is another now, or the test images are not those that it was recorded with.
+    None if the network did not come from there or has been changed since, or if the test images differ.
     """
     if network not in _found:
         return None
@@ -165,7 +165,7 @@ def _clean(name: str, only: tuple[str, ...]) -> Dataset:
 
 @dataclass(frozen=True)
 class Again:
-    """How a recorded network answers test images now: the share that it calls otherwise than when it was recorded.
+    """How a recorded network classifies test images now: the share that it calls differently than when recorded.
 
     `scores` is the largest difference of a score, over the largest score; `accuracy` that of the recorded calls.
     """

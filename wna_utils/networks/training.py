@@ -31,10 +31,10 @@ SHIFT = 4  # pixels
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: on logits with cross-entropy (a generator on its own loss), the last epoch kept.
+    """How a network is trained: cross-entropy on logits (generators: their own loss), keeping the final-epoch weights.
 
-    The defaults are the original's for the MNIST CNN. No epoch is chosen by its test accuracy. With the "one_cycle"
-    schedule, the rate climbs to `learning_rate` and falls to zero; `augment` flips and shifts the images at random.
+    The defaults are the original's for the MNIST CNN. No checkpoint is selected by test accuracy. With the "one_cycle"
+    schedule, the learning rate climbs to `learning_rate` and falls to zero; `augment` adds random flips and shifts.
     """
 
     epochs: int = 15
@@ -59,11 +59,11 @@ class Recipe:
         return f"{self.epochs}-epochs"
 
     def shown(self, images: int) -> int:
-        """Number of training images that are shown, again and again, if there are so many."""
+        """Number of training samples presented in total: `images`, once per epoch."""
         return self.epochs * images
 
 
-RECIPES: dict[str, Recipe | Cyclic] = {  # the originals', as far as they say; of CIFAR-10, tanh and ELU they are ours
+RECIPES: dict[str, Recipe | Cyclic] = {  # the originals' where published; ours for CIFAR-10, tanh and ELU
     "cnn": Recipe(),
     "binary_cnn": Recipe(),
     "mlp": Recipe(),
@@ -82,7 +82,7 @@ AUTHORS: dict[str, Recipe | Cyclic] = {  # where ours is another
     "cifar_cnn": Recipe(epochs=10),  # the rate is constant, no image is changed
     "elu_mlp": Cyclic(cycles=30, iterations=3_000, highest=1e-5),
 }
-CHANGES = {  # where a profile trains less; the book does so where no network of the whole recipe is recorded
+CHANGES = {  # shorter training by profile; the book uses it only where no fully trained network is recorded
     "book": {
         "cnn": {"epochs": 5},
         "binary_cnn": {"epochs": 6},
@@ -207,7 +207,7 @@ def fit(
 ) -> Iterator[dict[str, Tensor]]:
     """Train a copy of the network; yields its weights after every epoch.
 
-    Everything random in an epoch follows from `seed` and its number alone; torch's global generator is left alone.
+    All randomness in an epoch is determined by `seed` and the epoch number; torch's global RNG state is left untouched.
     """
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
     rate, decay = recipe.learning_rate, recipe.weight_decay

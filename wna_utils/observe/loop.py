@@ -29,7 +29,7 @@ LOOK_EVERY = 1.0  # seconds, after which answers are looked at: doing so more of
 
 
 class NotCached(UserWarning):
-    """A result that is computed anew every time, since what decides it cannot be told for certain."""
+    """A result that cannot be cached, because not all that it depends on can be identified."""
 
 
 def observe(
@@ -54,8 +54,8 @@ def observe(
     every time, and that is said once.
 
     Raises `ValueError`, before any work, for n < 1, a tally that is not empty, stimuli that its integers could not
-    hold, and all that `Observer` refuses; `OSError` if the cache cannot be written to. Raises `ValueError` on the way
-    for a source that breaks its word, and answers that are not finite.
+    hold, and all that `Observer` refuses; `OSError` if the cache cannot be written to. Raises `ValueError` during
+    the run for a source that violates its contract, or outputs that are not finite.
     """
     n, start = whole("n", n, 1), whole("start", start, 0)
     if not isinstance(source, Source):
@@ -119,7 +119,7 @@ def _fill(tally: Tally, observer: Observer, source: Source, start: int, n: int, 
 def shown(observer: Observer, source: Source, start: int, stop: int) -> Iterator[tuple[Block, Answers]]:
     """Show the trials `start` … `stop − 1` of `source`, block by block; yields each block with the answers to it.
 
-    Both lie on the observer's device, if that can count in whole numbers of 64 bits, or else on the CPU. Raises
+    Both are on the observer's device if it is a CPU or CUDA device, or else on the CPU. Raises
     `ValueError` if a block is not what the source says.
     """
     where = _where(observer.device)

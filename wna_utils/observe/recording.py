@@ -104,8 +104,8 @@ def in_halves(
 ) -> Recording:
     """Show an observer n stimuli as `observe` does, its even and its odd blocks tallied apart, as `parts`.
 
-    Two maps of the same thing from different images tell how reliable it is. `kind` is an empty tally, a `ClassTally`
-    if none is given.
+    Two maps from disjoint images give the split-half reliability. `kind` is an empty tally, a `ClassTally` if none is
+    given.
     """
     blocks = -(-n // source.block_size)
     return observe(observer, source, n, into=Recording(kind or ClassTally(), blocks), **options)

@@ -24,7 +24,7 @@ def observe_on(
     shard: int | None = None,
     **options,
 ) -> Filled:
-    """`observe`, cut into shards of `shard` images that the client's workers do; the same tally to the last bit.
+    """`observe`, split into shards of `shard` images that the client's workers process; the tally is bitwise identical.
 
     Other options are those of `observe`. Each shard is kept in the worker's cache folder, so that a run that is cut off
     goes on where it was. Raises `ValueError` as `observe` does, or for a shard that is not a multiple of the source's

@@ -164,7 +164,7 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ma.MaskedArray:
 def expected_cosines(tally: FieldTally) -> np.ndarray:
     """Cosine of each unit's `slope` to what it would converge to, (m,); NaN where it has no error.
 
-    Of the squared length of the slope, that part is noise which the jackknife says.
+    The noise part of the slope's squared norm is estimated by the jackknife variance, summed over its pixels.
     """
     value, error = jackknife(tally, lambda part: part.slope)
     noise, whole = (np.ma.filled((each**2).sum((1, 2, 3)), np.nan) for each in (error, value))

@@ -1,4 +1,4 @@
-"""Spike-triggered covariance: the several directions that a unit looks along, and how surely (§2.2, Eqs. 4 and 5)."""
+"""Spike-triggered covariance: the stimulus directions a unit is tuned to, with significance (§2.2, Eqs. 4 and 5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

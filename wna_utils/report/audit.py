@@ -22,7 +22,7 @@ from wna_utils.support.checks import whole
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
 
-# Hardware that rounds otherwise changes a few answers in ten thousand, and scores by less than half precision does.
+# Different floating-point rounding changes a few answers in ten thousand, and scores by less than half precision.
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
@@ -47,9 +47,9 @@ class Finding:
 def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list[Finding]:
     """Check the files of all records against their hashes; show every network some test images and noise again.
 
-    Of every tally `blocks` blocks of noise are shown again, of every network 1,000 test images; which, the checked-out
-    commit decides, so that builds check different ones. An audit without problems is kept in the cache: unless `force`
-    is set, nothing is shown again until a record, the commit, the code, a library or the device is another.
+    For every tally, `blocks` blocks of noise are shown again; for every network, 1,000 test images. The checked-out
+    commit determines which, so that builds check different ones. A clean audit is cached: unless `force` is set,
+    nothing is shown again until a record, the commit, the code, a library or the device changes.
     Raises `ValueError` for blocks < 1, or if the list of hashes is missing.
     """
     blocks = whole("blocks", blocks, 1)

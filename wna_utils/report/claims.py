@@ -31,8 +31,8 @@ def record(
     """Record an estimate under its claim, for the scorecard and for the prose of the page.
 
     `shown` are the tallies or courses of training that it rests on, so that the scorecard can say how much noise that
-    was, shown to how many networks, and whether now or for the records. `by_code` is the same by what the authors' code
-    does, where that is another thing than the text says.
+    was, shown to how many networks, and whether now or for the records. `by_code` is the estimate by the rule of the
+    authors' code, where that differs from the text.
 
     Glues the estimate in words as `{claim_id}`, the other as `{claim_id}_by_code`, and the verdict as
     `{claim_id}_verdict`; in a profile whose numbers are no results, that is "not judged". Raises `KeyError` for an id

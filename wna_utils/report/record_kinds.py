@@ -80,7 +80,7 @@ class Trained:
 
     @property
     def operations(self) -> float:
-        """Floating-point operations that it takes: those of three answers to each image in each epoch."""
+        """Floating-point operations of training: three forward passes per image and epoch."""
         return 3 * self.recipe.shown(TRAINING_IMAGES) * per_image(self.model, self.dataset)
 
     def make(self, device: str) -> None:

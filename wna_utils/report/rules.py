@@ -50,11 +50,11 @@ class Rule(_Strict):
         return positive or (self.use == "high" and high is not None and high < 0 and value > 0)
 
     def chance(self, possible: tuple[float, float], counted: bool = False) -> float:
-        """How often the rule would say "reproduced" if there were nothing to it: a crude yardstick.
+        """Probability that the rule says "reproduced" by chance alone: a crude yardstick.
 
         A rule about an end of the interval asks for a difference from chance, which is found in 2.5 % of cases where
-        there is none. One about the value is met by as much of the `possible` range as its own range covers; of what is
-        `counted`, by as many of the whole numbers.
+        there is none. For a rule about the value, the probability is the fraction of the `possible` range that it
+        covers; for a `counted` quantity, the fraction of the possible integers.
         """
         if self.use != "value":
             return SIGNIFICANT

@@ -28,7 +28,7 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     """Hash of all that an executed notebook depends on.
 
     That is its source, parameters, sizes, the claims that it records, the code that it uses of the package, data,
-    records, published numbers, versions of libraries, and as much of each notebook that it names to run it.
+    records, published numbers, library versions, and the same for every notebook that it names (in order to run it).
     """
     cells = _cells(notebook)
     profiles = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}

@@ -43,7 +43,7 @@ class GaborModel:
 
     The wavelets are the `bank` (m, h, w). `components` (c, k, m) mix them; their scores were observed from `low` to
     `high` (c, k), and `mean` (c, m) are the mean weights. `explained` (c,) is the share of variance that the components
-    explain, `error` (c,) the length of what the wavelets miss of an image over the length of the image, on average.
+    explain, `error` (c,) the mean relative reconstruction error: the L2 norm of the residual over that of the image.
     """
 
     bank: Tensor

@@ -1,6 +1,6 @@
 """Random numbers that follow from a seed and a number alone, the same on every device.
 
-The generator is Philox4x32-10 (Salmon et al. 2011), counter-based: any of its numbers can be had without those before.
+The generator is Philox4x32-10 (Salmon et al. 2011), counter-based: it gives random access to any of its numbers.
 torch has it as `torch.func._random` (experimental, so that it is called here only); where torch lacks it, the few lines
 below compute the same bits from integers.
 """

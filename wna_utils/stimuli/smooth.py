@@ -14,8 +14,8 @@ from wna_utils.support.checks import positive
 class SmoothNoise(Source):
     """Normal noise in which neighbouring pixels go together: white noise blurred by a Gaussian of `width` pixels.
 
-    Mean and standard deviation are those of the uniform white noise; the blur runs round the edges, so that all pixels
-    are alike. Raises `ValueError` for a width not above 0.
+    Mean and standard deviation are those of the uniform white noise; the blur wraps around (circular convolution), so
+    all pixels have the same statistics. Raises `ValueError` for a width not above 0.
     """
 
     shape: tuple[int, int, int]

@@ -1,8 +1,8 @@
 """Identity of objects: a hash of all that decides what they do, so that a cached result is used only where it belongs.
 
-Objects are walked part by part. Code of one's own counts by its bytecode and by whatever that reaches: defaults,
-closures, globals, base classes. What is installed counts by name and version. What cannot be seen through, such as an
-open file or the state of a random generator, is not guessed at: it raises `Uncertain`.
+Objects are traversed recursively. User code is hashed by its bytecode and by everything that it references: defaults,
+closures, globals, base classes. Installed libraries are hashed by name and version. An opaque object, such as an open
+file or the state of a random generator, raises `Uncertain`.
 """
 
 import copyreg
@@ -35,7 +35,7 @@ from wna_utils.support.libraries import Uncertain, is_imported, is_of_library, l
 
 LRU = type(functools.cache(len))
 
-# What type and text tell apart, and what is told apart by how it is pickled.
+# Types whose values are identified by type and repr, and types identified by how they are pickled.
 PLAIN = {type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented)}
 PLAIN |= {torch.dtype, torch.device, torch.layout, torch.memory_format}
 REDUCED = {range, slice, torch.Size, re.Pattern, decimal.Decimal, type(namedtuple("_", "x").x)}
@@ -82,7 +82,7 @@ def identity(*objects: object) -> str:
 class _Walk:
     """One walk over objects and their parts; the hash of each is made of the hashes of its parts.
 
-    An object that its own parts lead back to is numbered, and there the number stands for it.
+    Reference cycles are broken by numbering: a back-reference is hashed as the number of its object.
     """
 
     def __init__(self, around: frozenset[int] = frozenset()):

@@ -1,4 +1,4 @@
-"""What of an object's code is installed, and in which version: the rest is one's own."""
+"""Which code belongs to an installed library, and to which version; everything else is user code."""
 
 import functools
 import importlib.metadata
@@ -13,7 +13,7 @@ OWN = {__name__.partition(".")[0], "__main__"}  # packages of one's own, whereve
 
 
 class Uncertain(Exception):
-    """Something decides what an object does that cannot be seen for certain; the text says what."""
+    """The behaviour of an object depends on something that cannot be inspected; the message says what."""
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def require_version(module: str) -> str:
 
 
 def library_name(value: object) -> str | None:
-    """Name and version of what a library holds under the name that it says it has; None for anything else."""
+    """Qualified name and library version of an object that is importable under its own name; None for anything else."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or (version := version_of(module)) is None:
         return None

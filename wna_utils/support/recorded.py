@@ -28,7 +28,7 @@ PACKED = ("tallies", "noise")  # kinds whose files are packed, without loss: it 
 XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 2, "pb": 2}]  # for numbers of four bytes
 LONGEST_HEAD = 10_000_000  # bytes
 LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
-SCALE = ".scale"  # ends the name of what a row in 8 bits is multiplied with
+SCALE = ".scale"  # suffix of the names of the per-row scales
 WAYS = ("on", "off")
 LIST = "SHA256SUMS"
 
@@ -76,7 +76,7 @@ def title(path: Path) -> str:
 
 
 def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Write tensors, and what is to be known about them, to a safetensors file, whole or not at all."""
+    """Write tensors and their metadata to a safetensors file, atomically."""
     held = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     content = save(held, {"about": json.dumps(about, sort_keys=True)})
     packed = lzma.compress(content, filters=XZ) if path.suffix == ".xz" else content
@@ -85,7 +85,7 @@ def write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What is to be known about the record in a file; raises `ValueError` if it is missing or damaged."""
+    """The metadata of the record in a file; raises `ValueError` if it is missing or damaged."""
     with _opened(path) as file:
         return _about(file)
 
@@ -111,7 +111,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _about(file: BinaryIO) -> dict[str, Any]:
-    """From the head of a safetensors file, which alone is read: the length of what follows, and that, in JSON."""
+    """The metadata from the header of a safetensors file (8-byte length, then JSON); the tensors are not read."""
     length = int.from_bytes(file.read(8), "little")
     head = json.loads(file.read(min(length, LONGEST_HEAD)))
     return json.loads(head["__metadata__"]["about"])
@@ -124,7 +124,7 @@ def remedy(path: Path) -> str:
 
 
 def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors in half precision; matrices of a million weights and more in 8 bits, with a scale for each row."""
+    """Tensors in half precision; matrices of a million weights or more quantised to 8 bits with per-row scales."""
     small = {}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() >= LARGE:
@@ -136,7 +136,7 @@ def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def restored(small: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `rounded` left of tensors, in float32."""
+    """The tensors dequantised to float32, given the output of `rounded`."""
     scales = {name.removesuffix(SCALE): scale for name, scale in small.items() if name.endswith(SCALE)}
     return {
         name: tensor.float() * scales[name][:, None]
