@@ -66,6 +66,21 @@ def expected_errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArr
         return spread * np.ma.masked_invalid(np.sqrt(1 / tally.counts + 1 / converged.counts))
 
 
+def errors_of_all(
+    converged: Sequence[Recording], grown: Sequence[Sequence[ClassTally]], fewest: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images, `errors` and `expected_errors` of each class of each tally of each network, (maps,) each.
+
+    Classes of fewer images than `fewest`, and those of one image or less in the converged map, are left out.
+    """
+    pairs = [(tally, each.whole) for each, tallies in zip(converged, grown, strict=True) for tally in tallies]
+    n = np.concatenate([tally.counts for tally, _ in pairs])
+    error = np.ma.concatenate([errors(*pair) for pair in pairs]).filled(np.nan)
+    expected = np.ma.concatenate([expected_errors(*pair) for pair in pairs]).filled(np.nan)
+    known = (n >= fewest) & np.isfinite(error) & np.isfinite(expected)
+    return n[known], error[known], expected[known]
+
+
 def expected_likeness(converged: Recording, n: int) -> float:
     """What `likeness` should be after n images, if the noise is white: signal and sampling noise by class.
 
