@@ -1,6 +1,6 @@
 """Attacks by addition: a pattern is mixed into images until a network calls them by the pattern's class (§3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from wna_utils.analysis.templates import stretch
 from wna_utils.networks.observer import observer_of
+from wna_utils.networks.training import predict
 from wna_utils.observe.tally import Maps
 from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import at_least, fraction, positive
@@ -135,6 +136,34 @@ def perceptibility(images: Tensor, attacked: Tensor) -> dict[str, float]:
         "L∞": float(moved.abs().amax(1).mean()),
         "SSIM": float(np.mean(similar)),
     }
+
+
+def outcome(
+    network: nn.Module, images: Tensor, labels: np.ndarray, attempts: Iterable[tuple[int, Tensor]]
+) -> dict[str, float]:
+    """How visible attacks are (see `perceptibility`) and what share of images of other classes is "called the target".
+
+    `attempts` are targets with all images (n, c, h, w), attacked; means over targets, NaN if there is none.
+    """
+    seen, hits = [], []
+    for target, attacked in attempts:
+        if (others := labels != target).any():
+            seen.append(perceptibility(images, attacked))
+            hits.append(float((predict(network, attacked).numpy()[others] == target).mean()))
+    names = seen[0] if seen else ("L2", "L∞", "SSIM")
+    means = {name: float(np.mean([each[name] for each in seen])) if seen else np.nan for name in names}
+    return means | {"called the target": float(np.mean(hits)) if hits else np.nan}
+
+
+def length_for(share: float, lengths: Sequence[float], rates: Sequence[float]) -> float:
+    """Length at which the rate of success first reaches a share, interpolated from 0 on; NaN if it never does."""
+    order = np.argsort(lengths)
+    x, y = np.r_[0, np.asarray(lengths)[order]], np.r_[0, np.asarray(rates)[order]]
+    above = np.flatnonzero(y >= share)
+    if not len(above):
+        return np.nan
+    i = above[0]
+    return float(x[i - 1] + (share - y[i - 1]) / (y[i] - y[i - 1]) * (x[i] - x[i - 1]))
 
 
 def nearest(gammas: Sequence[float], gamma: float) -> int:
