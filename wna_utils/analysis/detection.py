@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from wna_utils.analysis.estimates import Estimate, area_under_curve
 from wna_utils.networks.observer import observer_of
-from wna_utils.observe.tally import Maps
+from wna_utils.observe.tally import ClassTally, Maps
 from wna_utils.support.checks import at_least
 from wna_utils.support.progress import without_widgets
 
@@ -132,6 +132,20 @@ def evaluate(
         [each.distance(mask) for each, _, (mask, _) in attacked],
         [each.distance(mask) <= NEAR for _, each, (mask, _) in attacked],
     )
+
+
+def difference(tally: ClassTally, other: ClassTally) -> np.ma.MaskedArray:
+    """z of how much the maps of two networks differ, (K, h, w): of each class's mean less the mean of other classes."""
+    (ours, error), (theirs, their_error) = _contrast(tally), _contrast(other)
+    return ((ours - theirs) / np.ma.sqrt(error**2 + their_error**2)).mean(1)
+
+
+def _contrast(tally: ClassTally) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
+    """Mean noise of a class less the mean noise of the others, and its standard error, (K, c, h, w)."""
+    inside = tally.counts.reshape(-1, 1, 1, 1) / tally.n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = tally.deviations / (1 - inside)
+        return between, between / tally.z
 
 
 def class_gradients(

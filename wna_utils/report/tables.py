@@ -24,7 +24,9 @@ def number(value: float, digits: int = 2, percent: bool = False) -> str:
     """A number as text; a dash if there is none."""
     if np.isnan(value):
         return "–"
-    return (f"{value:.{digits}%}" if percent else f"{value:.{digits}f}").replace("-", "−").replace("%", " %")
+    text = f"{100 * value:.{digits}f}" if percent else f"{value:.{digits}f}"
+    text = text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+    return f"{text} %" if percent else text
 
 
 def with_interval(value: float, low: float, high: float, digits: int = 2, percent: bool = False) -> str:
