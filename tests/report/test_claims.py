@@ -30,6 +30,13 @@ def test_bare_number_that_a_page_would_show_as_a_tuple_is_refused():
         (Estimate(0.456, 0.4, 0.5, 3, "maps"), "number", "0.46 (95 % CI 0.40 to 0.50; n = 3 maps)"),
         (Estimate(0.2, -0.1, 0.5, 3, "maps"), "number", "0.20 (95 % CI −0.10 to 0.50; n = 3 maps)"),
         (Estimate(0.2, np.nan, np.nan, 1, "networks"), "number", "0.20 (n = 1 network)"),
+        (
+            Estimate(0.1, -0.05, 0.25, 5, "networks"),
+            "points",
+            "10.0 points (95 % CI −5.0 to 25.0 points; n = 5 networks)",
+        ),
+        (Estimate(8.2, 7.4, 9, 5, "networks"), "count", "8.2 (95 % CI 7.4 to 9; n = 5 networks)"),
+        (Estimate(-0.001, -0.1, 0.1, 5, "networks"), "number", "0.00 (95 % CI −0.10 to 0.10; n = 5 networks)"),
         (Estimate(np.nan, np.nan, np.nan, 0, "maps"), "number", "no samples"),
     ],
 )

@@ -14,6 +14,7 @@ from wna_utils.observe.tally import Tally
 from wna_utils.report.params import running_profile
 from wna_utils.report.profiles import JUDGED
 from wna_utils.report.rules import NOT_JUDGED, ledger
+from wna_utils.report.tables import number
 
 # What glued estimates are called begins so: as the text says it, as the code does it, and the noise behind them.
 METRIC, CODE, SHOWN = "metric: ", "by the code: ", "shown: "
@@ -80,18 +81,19 @@ def in_words(estimate: Estimate, unit: str) -> Printed:
     size = abs(estimate.value)
     decimals = 0 if size in (0, 1) else 1 if 0.01 <= size <= 0.985 else 2
     value, low, high = (_number(each, unit, decimals) for each in (estimate.value, estimate.low, estimate.high))
-    interval = "" if math.isnan(estimate.low) else f"95 % CI {low.removesuffix(' %')} to {high}; "
+    low = low.removesuffix(" %").removesuffix(" points")
+    interval = "" if math.isnan(estimate.low) else f"95 % CI {low} to {high}; "
     of = "network" if (estimate.n, estimate.of) == (1, "networks") else estimate.of
-    return Printed(f"{value} ({interval}n = {estimate.n:,} {of})".replace("-", "−"))
+    return Printed(f"{value} ({interval}n = {estimate.n:,} {of})")
 
 
 def _number(value: float, unit: str, decimals: int = 1) -> str:
     if unit == "count":
-        return f"{value:,.0f}"
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
     if unit == "percent":
         too_small_to_round = 0 < abs(value) < 0.00005
-        return f"{100 * value:.1g} %" if too_small_to_round else f"{100 * value:.{decimals}f} %"
-    return f"{value:.2f}"
+        return f"{100 * value:.1g} %".replace("-", "−") if too_small_to_round else number(value, decimals, percent=True)
+    return f"{number(100 * value, 1)} points" if unit == "points" else number(value)
 
 
 def recorded(notebook: nbformat.NotebookNode, prefix: str = METRIC) -> dict[str, Estimate]:

@@ -18,6 +18,7 @@ BY_CODE = "reproduced by the code's rule"  # but not by the text's
 NOT_JUDGED = "not judged"  # by sizes that are for trying things out
 SIGNIFICANT = 0.025  # how often one end of a 95 % interval lies beyond a null hypothesis that is true
 Range = tuple[float | None, float | None]
+Unit = Literal["percent", "points", "number", "count"]  # points: differences of percentages
 
 
 class _Strict(BaseModel):
@@ -72,7 +73,7 @@ class Amendment(_Strict):
     why: str
     verdict: str  # what the estimate of the time got by it
     rule: Rule | None = None
-    unit: Literal["percent", "number", "count"] | None = None
+    unit: Unit | None = None
     statement: str | None = None
 
 
@@ -85,7 +86,7 @@ class Claim(_Strict):
     statement: str
     paper: str
     southampton: str = "–"
-    unit: Literal["percent", "number", "count"]
+    unit: Unit
     figure: str | None = None
     rule: Rule | None = None
     by_code: Rule | None = None
@@ -127,7 +128,8 @@ class Claim(_Strict):
         if not self.rule:
             return 0.0
         low = self.rule.reproduced[0]
-        usual = {"percent": (-1 if low is not None and low < 0 else 0, 1), "count": (0, 10), "number": (-1, 1)}
+        share = (-1 if low is not None and low < 0 else 0, 1)
+        usual = {"percent": share, "points": share, "count": (0, 10), "number": (-1, 1)}
         return self.rule.chance(self.possible or usual[self.unit], counted=self.unit == "count")
 
 

@@ -70,7 +70,8 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
     """Write `scorecard.md`, the table of all claims, and `summary.md`, that of verdicts by section.
 
     Returns what no chapter recorded, though it has a rule; and, where results are judged, the estimates without an
-    interval and the claims about networks that fewer than three decide, if the ledger gives no reason.
+    interval, the claims about networks that fewer than three decide, if the ledger gives no reason, and the rules that
+    so few could not meet.
     """
     measured, listed = Measured.of(chapters), ledger().values()
     rows = "".join(_row(claim, measured) for claim in listed)
@@ -89,7 +90,17 @@ def _unexplained(measured: Measured) -> list[str]:
             found.append(f"the claim {claim.id} has no interval: book/claims.yml must say why (no_interval)")
         if ours and claim.about == "networks" and claim.counts and not claim.few and not _several(ours):
             found.append(f"few networks decide about the claim {claim.id}: book/claims.yml must say why (few)")
+        if ours and claim.rule and _out_of_reach(claim.rule, claim.unit, ours):
+            found.append(
+                f"the claim {claim.id} has a rule that no share of {ours.n} can meet: book/claims.yml must amend it"
+            )
     return found
+
+
+def _out_of_reach(rule: Rule, unit: str, ours: Estimate) -> bool:
+    """Whether all of n do what is claimed, and the interval is still too wide for "reproduced"."""
+    low = rule.reproduced[0]
+    return unit == "percent" and rule.use == "low" and ours.value == 1 and low is not None and ours.low < low
 
 
 def _several(estimate: Estimate) -> bool:
@@ -134,7 +145,10 @@ def _notes(claim: Claim) -> list[str]:
     if claim.few:
         notes.append(f"Fewer than {FEWEST} networks decide: {claim.few}.")
     if claim.order == "history":
-        notes.append("The history shows the rule committed before the run.")
+        said = "first rule" if any(each.rule for each in claim.amended) else "rule"
+        notes.append(f"The history shows the {said} committed before the run.")
+    elif claim.rule:
+        notes.append("Rule and result came with one commit: that the rule was first, the history does not show.")
     return notes + [_before(each, claim.unit) for each in claim.amended]
 
 
@@ -167,7 +181,7 @@ def _in_words(rule: Rule, unit: str) -> str:
 
 
 def _range(limits: tuple[float | None, float | None], unit: str) -> str:
-    scale, sign = (100, " %") if unit == "percent" else (1, "")
+    scale, sign = {"percent": (100, " %"), "points": (100, " points")}.get(unit, (1, ""))
     low, high = (None if limit is None else f"{limit * scale:.4g}".replace("-", "−") for limit in limits)
     if low is None:
         return f"up to {high}{sign}"
@@ -197,8 +211,7 @@ def _summary(measured: Measured) -> str:
             said.append(
                 f"Not reproduced, but not refuted either, are {undecided}: their intervals reach what would be."
             )
-    if amended := sum(bool(claim.amended) for claim in listed):
-        said.append(f"The rules of {amended} were amended in the open; their rows say how and why.")
+    said += _order([claim for claim in listed if claim.rule])
     theorems = [claim for claim in ledger().values() if claim.theorem]
     if theorems and measured.judged:
         hold = sum(verdicts[claim.id] == REPRODUCED for claim in theorems)
@@ -206,6 +219,19 @@ def _summary(measured: Measured) -> str:
     if again := sum(claim.same_as is not None for claim in ledger().values()):
         said.append(f"{again} rows that say again what another says are not counted.")
     return f"{' '.join(said)}\n\n{markdown(table.reset_index(names='section'))}\n"
+
+
+def _order(decided: list[Claim]) -> list[str]:
+    """How many rules were there before their results, as the history shows, and how many were amended afterwards."""
+    amended = sum(bool(claim.amended) for claim in decided)
+    shown = sum(not claim.amended and claim.order == "history" for claim in decided)
+    if not decided:
+        return []
+    return [
+        f"Of {len(decided)} rules, {amended} were amended in the open after a first result had been seen; their rows say "
+        f"how and why. Of the others, the history shows that {shown} are older than their results; of the remaining "
+        f"{len(decided) - amended - shown} it is our word."
+    ]
 
 
 def _networks(listed: list[Claim], measured: Measured) -> str:
