@@ -97,6 +97,7 @@ class Claim(_Strict):
     possible: tuple[float, float] | None = None
     no_interval: str | None = None
     few: str | None = None
+    note: str | None = None
     order: Literal["history", "word"] = "word"
     amended: tuple[Amendment, ...] = ()
 

@@ -138,6 +138,8 @@ def _notes(claim: Claim) -> list[str]:
     """Where a claim stands, there and here, and what else is to be known about it."""
     where = claim.where.replace("*", r"\*")
     notes = [f"{where}; here {{numref}}`{claim.figure}`" if claim.figure else where]
+    if claim.note:
+        notes.append(claim.note)
     if claim.theorem:
         notes.append("A theorem: this checks it, and is not counted among the claims.")
     if claim.same_as:
@@ -228,9 +230,9 @@ def _order(decided: list[Claim]) -> list[str]:
     if not decided:
         return []
     return [
-        f"Of {len(decided)} rules, {amended} were amended in the open after a first result had been seen; their rows say "
-        f"how and why. Of the others, the history shows that {shown} are older than their results; of the remaining "
-        f"{len(decided) - amended - shown} it is our word."
+        f"Of {len(decided)} rules, {amended} were amended in the open after a first result had been seen; their rows "
+        f"say how and why. Of the others, the history shows that {shown} are older than their results; of the "
+        f"remaining {len(decided) - amended - shown} it is our word."
     ]
 
 

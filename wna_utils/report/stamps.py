@@ -21,6 +21,7 @@ from wna_utils.support import paths, recorded
 from wna_utils.support.fingerprint import code_digest
 
 PACKAGE = "wna_utils"
+ONLY_ON_SCORECARD = ("amended", "note")  # which is written anew in every build
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -62,8 +63,7 @@ def _claims(text: str) -> dict[str, Any]:
     claims = yaml.safe_load((paths.ROOT / "book" / "claims.yml").read_text()) or []
     mentioned = [each for each in claims if each["id"] in text or (each.get("figure") or each["id"]) in text]
     chosen = claims if reads_all else mentioned
-    # What a claim once said is shown on the scorecard alone, which is written anew in every build.
-    return {each["id"]: {k: value for k, value in each.items() if k != "amended"} for each in chosen}
+    return {each["id"]: {k: value for k, value in each.items() if k not in ONLY_ON_SCORECARD} for each in chosen}
 
 
 def _versions() -> dict[str, str]:
