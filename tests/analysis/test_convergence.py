@@ -105,3 +105,13 @@ def test_images_in_words_say_what_lies_beyond_the_sizes():
 def test_sizes_must_rise(planted, noise):
     with pytest.raises(ValueError, match="each step between sizes must be 1 or more"):
         convergence.growing(lambda start, n: None, (100, 100))
+
+
+def test_errors_of_all_maps_are_put_side_by_side(grown):
+    tallies, converged = grown
+    n, error, expected = convergence.errors_of_all([converged, converged], [tallies, tallies[:2]])
+    assert len(n) == 2 * (len(tallies) + 2)
+    assert n[:2].tolist() == tallies[0].counts.tolist()
+    np.testing.assert_allclose(error[:2], convergence.errors(tallies[0], converged.whole))
+    np.testing.assert_allclose(expected[-2:], convergence.expected_errors(tallies[1], converged.whole))
+    assert not len(convergence.errors_of_all([converged], [tallies], fewest=10**6)[0])

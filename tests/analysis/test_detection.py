@@ -7,6 +7,7 @@ from wna_utils.analysis.detection import (
     WINDOW,
     Suspicion,
     class_gradients,
+    difference,
     evaluate,
     inverted_triggers,
     most_suspicious,
@@ -193,3 +194,17 @@ def test_prominence_of_a_patch_is_its_contrast_in_deviations_of_what_is_around_i
     found = prominence(maps, mask)
     assert found[:2].filled(np.nan) == pytest.approx([0, 3], abs=0.5)
     assert found[2] is np.ma.masked
+
+
+def test_difference_of_two_networks_shows_the_patch_that_one_of_them_likes():
+    clean, attacked = (observe(observer(each), WhiteNoise(SHAPE, seed=s), 40_000) for s, each in enumerate((None, C)))
+    z = difference(attacked, clean)
+    mask = C.mask(SHAPE).numpy()
+    assert z.shape == (5, 28, 28)
+    assert z[4][mask].mean() > 5
+    assert abs(z[4][~mask].mean()) < 0.5
+
+
+def test_two_looks_at_one_network_differ_by_chance_alone():
+    one, other = (observe(observer(), WhiteNoise(SHAPE, seed=seed), 40_000) for seed in (3, 4))
+    assert difference(one, other).std() == pytest.approx(1, abs=0.1)

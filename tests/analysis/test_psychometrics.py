@@ -75,3 +75,11 @@ def test_an_s_is_told_from_a_line_and_from_a_flat_curve():
     found = np.array([s_shaped(levels, rng.binomial(n, shares), n) for _ in range(20)]).mean(0)
     assert found[0] == 1
     assert (found[1:] < 0.3).all()
+
+
+def test_curves_may_have_any_shape():
+    yes, _ = answers(40, 6)
+    flat, shaped = fit_psychometric(LEVELS, yes, 40), fit_psychometric(LEVELS, yes.reshape(2, 3, -1), 40)
+    np.testing.assert_array_equal(shaped.threshold.median.ravel(), flat.threshold.median)
+    assert shaped.lapse.high.shape == (2, 3)
+    np.testing.assert_array_equal(s_shaped(LEVELS, yes.reshape(2, 3, -1), 40).ravel(), s_shaped(LEVELS, yes, 40))

@@ -208,3 +208,27 @@ def test_distances_are_those_of_the_truth_and_not_of_the_samples():
 
 def test_no_maps_have_no_correlations():
     assert st.correlations(np.zeros((0, 1, 4, 4)), np.zeros((3, 1, 4, 4))).shape == (0, 3)
+
+
+def test_one_template_classifies_as_a_pair_of_opposite_ones():
+    images, labels = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]], [[[0.2, 0.9]]]]), torch.tensor([0, 1, 0])
+    template = np.ma.array([[[1.0, -1.0]]])
+    assert st.pair_accuracy(template, images, labels).value == pytest.approx(2 / 3)
+    assert st.pair_accuracy(np.ma.masked_all((1, 1, 2)), images, labels).n == 0
+
+
+def test_strength_is_freed_of_what_the_errors_add():
+    rng = np.random.default_rng(0)
+    truth, error = 0.1 * rng.standard_normal((1, 200, 200)), np.full((4, 1, 200, 200), 0.03)
+    template = np.ma.array(truth + sum(each * rng.standard_normal(truth.shape) for each in error))
+    strength, noise = st.strength_and_error(template, np.ma.array(error))
+    assert strength == pytest.approx(0.1, rel=0.02)
+    assert noise == pytest.approx(0.06)
+    assert np.isnan(st.strength_and_error(np.ma.masked_all((1, 2, 2)), np.ma.ones((1, 1, 2, 2)))).all()
+
+
+def test_direction_is_what_the_whole_interval_says():
+    directions = [
+        st.Estimate(0, *ends, 5, "networks").direction for ends in ((0.1, 2), (-2, -1), (-1, 1), (np.nan,) * 2)
+    ]
+    assert directions == [1, -1, 0, 0]

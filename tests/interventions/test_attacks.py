@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from wna_utils.analysis.templates import stretch
-from wna_utils.interventions.attacks import as_plotted, fool, gradient_attack, perceptibility, towards
+from wna_utils.interventions.attacks import (
+    as_plotted,
+    fool,
+    gradient_attack,
+    length_for,
+    nearest,
+    outcome,
+    perceptibility,
+    towards,
+)
 from wna_utils.stimuli.mixtures import mixed
 
 GAMMAS = [0.0, 0.3, 1.0]
@@ -120,3 +129,29 @@ def test_perceptibility_of_known_changes(images):
     assert brighter["L∞"] == pytest.approx(0.125, rel=1e-5)
     assert 0.5 < brighter["SSIM"] < 1
     assert perceptibility(images, images.flip(0))["SSIM"] < 0.3
+
+
+def test_outcome_counts_images_of_other_classes_and_averages_targets(planted, images, patterns):
+    labels = planted(images).argmax(1).numpy()
+    pattern = torch.from_numpy(np.ma.getdata(patterns)).float()
+    found = outcome(planted, images, labels, [(k, mixed(pattern[k], images, 0.4)) for k in (0, 1)])
+    turned = fool(planted, images, labels, patterns, [0.4]).rate(others_only=True)[:, 0]
+    assert found["called the target"] == pytest.approx(float(turned.mean()))
+    lengths = [perceptibility(images, mixed(pattern[k], images, 0.4))["L2"] for k in (0, 1)]
+    assert found["L2"] == pytest.approx(np.mean(lengths))
+
+
+def test_outcome_of_no_attack_is_unknown(planted, images):
+    labels = np.zeros(len(images), int)
+    for attempts in ([], [(0, images)]):
+        assert np.isnan(list(outcome(planted, images, labels, attempts).values())).all()
+
+
+def test_length_is_interpolated_where_the_share_is_first_reached():
+    assert length_for(0.5, [3, 1, 2], [0.9, 0.1, 0.3]) == pytest.approx(2 + 0.2 / 0.6)
+    assert length_for(0.5, [4], [1.0]) == 2
+    assert np.isnan(length_for(0.5, [1, 2], [0.1, 0.2]))
+
+
+def test_nearest_gamma():
+    assert nearest([0.0, 0.33, 1.0], 0.5) == 1

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from wna_utils.interventions.stimulation import (
+    Experiment,
     bias_change,
     map_activation,
     noise_for,
@@ -131,3 +133,36 @@ def test_more_images_than_a_block_of_noise_has_is_one_sentence():
 def test_bad_requests_are_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         bias_change(torch.ones(2, 3, 3), **{"layer": "conv1", **arguments})
+
+
+@pytest.fixture
+def experiment(network, images):
+    """Two networks that are shown images of three classes, each at two levels."""
+    levels = [0.3, 1.0]
+    noise = [noise_for(levels, 5, WhiteNoise((1, 28, 28), seed=seed)) for seed in (0, 1)]
+    networks = [network, architectures.build("cnn", (1, 28, 28), 10, seed=1).eval()]
+    shown = [[images[5 * k : 5 * k + 5] for k in range(3)], [images[5 * k + 5 : 5 * k + 10] for k in range(3)]]
+    return Experiment(networks, [images[k::3] for k in range(3)], shown, noise, levels)
+
+
+def test_experiment_is_its_psychometric_curves(experiment):
+    found = experiment.recognised("conv2", (-3, 0, 3), "paper")
+    assert found.shape == (2, 3, 3, 2)
+    i, k = 1, 2
+    activation = map_activation(experiment.networks[i], "conv2", experiment.typical[k])
+    changes = [
+        bias_change(activation, "conv2", abs(s), "paper", "decrease" if s < 0 else "increase") for s in (-3, 0, 3)
+    ]
+    shown = (experiment.images[i][k], k, experiment.levels, changes, experiment.noise[i])
+    assert np.array_equal(found[i, k], psychometric(experiment.networks[i], "conv2", *shown).numpy())
+
+
+def test_wrong_maps_get_the_same_changes_in_another_order(experiment):
+    change = experiment.change(0, "fc1", 1, 8)
+    shown = (experiment.images[0][1], 1, experiment.levels, [to_other_maps(change, seed=1)], experiment.noise[0])
+    expected = psychometric(experiment.networks[0], "fc1", *shown).numpy()
+    assert np.array_equal(experiment.recognised("fc1", [8], wrong_maps=True)[0, 1], expected)
+
+
+def test_lowered_biases_are_raised_ones_with_the_other_sign(experiment):
+    assert torch.equal(experiment.change(0, "conv1", 0, -2), -experiment.change(0, "conv1", 0, 2))

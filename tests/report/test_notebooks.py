@@ -42,6 +42,7 @@ def test_notebook_is_built_like_the_others(notebook):
     for cell in code:
         assert not cell.outputs
         assert cell.execution_count is None
+        assert len(cell.source.splitlines()) <= 40
         assert not any(line.startswith("class ") for line in cell.source.splitlines())
 
 
