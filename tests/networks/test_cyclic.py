@@ -100,7 +100,8 @@ def test_held_out_error_by_hand():
 
 
 def test_noise_has_a_spread_between_none_and_the_most():
-    noise = cyclic.noisy(torch.zeros(4_000, 1, 10, 10), 0.5).flatten(1).std(1)
+    torch.manual_seed(0)
+    noise = cyclic.noisy(torch.zeros(2_000, 1, 40, 40), 0.5).flatten(1).std(1)
     assert noise.min() < 0.02
     assert 0.48 < noise.max() < 0.6
     assert noise.mean() == pytest.approx(0.25, abs=0.01)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -16,12 +14,13 @@ from wna_utils.data.datasets import Dataset
 from wna_utils.networks import architectures, cyclic, elu_networks, generators, recorded_networks
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.observer import Network, Observer, observer_of
+from wna_utils.support import tensor_files
 from wna_utils.support.checks import at_least, one_of, positive
 from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.devices import autocast, resolve_device
 from wna_utils.support.fingerprint import code_digest, digest
 from wna_utils.support.identity import Uncertain, identity
-from wna_utils.support.paths import cache_dir, replacing, require_writable
+from wna_utils.support.paths import cache_dir, require_writable
 from wna_utils.support.progress import bar
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -150,8 +149,7 @@ def trained(
         label = f"training {model} on {dataset.name}, seed {seed}"
         fitted = (cyclic.fit if isinstance(recipe, Cyclic) else fit)(network, dataset, recipe, seed, target, label)
         for done, state in enumerate(fitted, start=1):
-            with replacing(folder / f"epoch{done:02}.safetensors") as temporary:
-                temporary.write_bytes(save({name: value.contiguous() for name, value in state.items()}))
+            tensor_files.write(folder / f"epoch{done:02}.safetensors", state)
         _load(network, path)
     return network.eval()
 
@@ -187,14 +185,11 @@ def _own_classes(network: nn.Module) -> list[type]:
 
 
 def _load(network: nn.Module, path: Path) -> bool:
-    """Load the weights at `path` into the network; False if there are none to read."""
-    if not path.exists():
-        return False
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError):
-        return False  # damaged on disk: train it again
-    return True
+    """Load the weights at `path` into the network; False if there are none, or they were damaged on disk."""
+    found = tensor_files.read(path)
+    if found:
+        network.load_state_dict(found[0])
+    return found is not None
 
 
 def fit(

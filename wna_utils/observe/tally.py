@@ -12,13 +12,11 @@ from typing import Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from wna_utils.networks.observer import SCORES, Answers, Observer
 from wna_utils.stimuli.blocks import Block
-from wna_utils.support.paths import replacing
+from wna_utils.support import tensor_files
 
 UNIT = 2.0**24  # a pixel value of 1, in counted units
 LIMIT = 2.0**63  # of the integers
@@ -259,18 +257,13 @@ class ClassTally(Tally):
 
 def write(path: Path, tensors: dict[str, Tensor], images: int = 0) -> None:
     """Write a tally's integers, and how many images it has seen so far, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(save({name: sums.cpu() for name, sums in tensors.items()}, {"images": str(images)}))
+    tensor_files.write(path, tensors, {"images": str(images)})
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], int] | None:
     """A tally's integers and how many images it had seen; None if the file is missing or damaged."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, int(file.metadata()["images"])
-    except (FileNotFoundError, SafetensorError, KeyError, TypeError):
-        return None
+    found = tensor_files.read(path)
+    return found and (found[0], int(found[1]["images"]))
 
 
 def _per_image(values: np.ndarray, n: np.ndarray, at_least: int) -> np.ma.MaskedArray:

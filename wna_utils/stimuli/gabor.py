@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli.blocks import CPU, Block, Source
 from wna_utils.stimuli.philox import uniform
 from wna_utils.stimuli.wavelets import authors_bank, gabor_bank
-from wna_utils.support import recorded
+from wna_utils.support import recorded, tensor_files
 from wna_utils.support.checks import between, one_of
 from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
-from wna_utils.support.paths import cache_dir, replacing
+from wna_utils.support.paths import cache_dir
 from wna_utils.support.progress import bar
 
 COMPONENTS = {28: 250, 32: 600}  # principal components, for each channel
@@ -86,26 +84,23 @@ def fit_gabor(dataset: Dataset, components: int | None = None, *, bank_of: str =
     code = code_digest(wavelet_weights, _fit_channel)
     key = digest(dataset.fingerprint, components, tensor_digest(bank), intercept, RIDGE, code)
     path = cache_dir() / "generators" / f"gabor-{dataset.name}-{key}.safetensors"
-    try:
-        return GaborModel(**load_file(path))
-    except (FileNotFoundError, SafetensorError):
-        pass
+    if found := tensor_files.read(path):
+        return GaborModel(**found[0])
     images = dataset.x_train.unbind(1)
     with bar(images, desc=f"fitting wavelets to {dataset.name}", unit="channel") as progress:
         channels = [_fit_channel(channel, bank, components, intercept) for channel in progress]
-    tensors = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
-    with replacing(path) as temporary:
-        temporary.write_bytes(save(tensors))
-    return GaborModel(**tensors)
+    parts = {"bank": bank} | {name: torch.stack([fitted[name] for fitted in channels]) for name in channels[0]}
+    tensor_files.write(path, parts)
+    return GaborModel(**parts)
 
 
 def record_model(dataset: Dataset, bank_of: str, made: dict[str, Any]) -> Path:
     """Round what is large of the model of a data set, and write it among the records."""
     model = fit_gabor(dataset, bank_of=bank_of)
-    tensors = {name: each.half() if each.ndim > 2 else each for name, each in vars(model).items()}
+    rounded = {name: each.half() if each.ndim > 2 else each for name, each in vars(model).items()}
     about = {"fingerprint": dataset.fingerprint, "components": model.components.shape[1], "bank_of": bank_of}
     path = recorded_path(dataset.name, bank_of)
-    recorded.write(path, tensors, about | {"made": made})
+    recorded.write(path, rounded, about | {"made": made})
     return path
 
 
