@@ -84,7 +84,8 @@ def _stop_at(problems: list[str]) -> None:
         sys.exit("\n".join(problems))
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """What the command line may hold."""
     parser = argparse.ArgumentParser(prog="python -m wna_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     data = commands.add_parser("data", help=fetch_data.__doc__)
@@ -121,9 +122,13 @@ def main() -> None:
     audit.add_argument("--device", default="auto", help="cpu, cuda, mps: any device of torch (%(default)s)")
     audit.add_argument("--force", action="store_true", help="audit even if nothing has changed")
     commands.add_parser("bench", help="measure the streaming loop against the original's")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = parser().parse_args()
     if not options.command:
-        parser.print_help()
+        parser().print_help()
         sys.exit(2)
     try:
         match options.command:
