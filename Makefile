@@ -5,7 +5,7 @@ PY     := $(VENV)/bin/python
 PROFILE ?= book
 READY  := $(VENV)/.ready
 
-.PHONY: book test data lint bench clean help
+.PHONY: book test quick data lint pdf links bench constraints clean help
 .DEFAULT_GOAL := help
 
 # Freed memory is kept for the next batch, not handed back to the system page by page: training takes a quarter less.
@@ -26,14 +26,29 @@ test: $(READY)  ## run the tests
 data: $(READY)  ## fetch and verify the data that the book uses
 	$(PY) -m wna_utils data
 
-lint: $(READY)  ## check style, that notebooks carry no outputs, and who imports whom
+quick: $(READY)  ## run the tests that neither run a notebook nor take long
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not notebook and not slow"
+
+lint: $(READY)  ## check style, types, that notebooks carry no outputs, and who imports whom
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+pdf:  ## print the built book to one file, with Chromium or Chrome
+	$(VENV)/bin/jupyter-book build . --builder singlehtml --quiet
+	$(PY) -m wna_utils pdf
+
+links: $(READY)  ## try the links to other sites
+	$(VENV)/bin/jupyter-book build . --builder linkcheck --quiet
 
 bench: $(READY)  ## measure the streaming loop against the original's
 	$(PY) -m wna_utils bench
+
+constraints: $(READY)  ## write down the versions of everything that is installed, after a change of requirements.txt
+	{ head -3 constraints.txt; $(PY) -m pip freeze --exclude-editable | sort -f; } > constraints.new
+	mv constraints.new constraints.txt
 
 clean:  ## remove what is built, but neither the data nor trained networks and tallies
 	rm -rf _build book/chapters book/generated .pytest_cache .ruff_cache
@@ -41,9 +56,9 @@ clean:  ## remove what is built, but neither the data nor trained networks and t
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.x")'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

@@ -1,4 +1,4 @@
-"""The project's commands: `python -m wna_utils data | run | audit | pages | check | sweep | record | bench`."""
+"""The project's commands: `python -m wna_utils data | run | audit | pages | check | pdf | sweep | record | bench`."""
 
 import argparse
 import sys
@@ -47,6 +47,19 @@ def write_pages() -> None:
 def check_pages() -> None:
     """Check the built pages."""
     _stop_at(site_checks.page_problems(paths.ROOT / "_build" / "html"))
+
+
+def print_book() -> None:
+    """Print the book, built as one page, to a PDF file."""
+    from wna_utils.report import browser
+
+    one_page, target = paths.ROOT / "_build" / "singlehtml", paths.ROOT / "_build" / "html" / "book.pdf"
+    whole = (
+        one_page / "book.html"
+    )  # beside its pictures: the builder puts it where the first page is, and they get lost
+    whole.write_bytes((one_page / "book" / "intro.html").read_bytes())
+    browser.print_pdf(whole, target)
+    print(f"The book is in {target}")
 
 
 def sweep_notebook(name: str, options: list[str], jobs: int, folder: Path, scheduler: str | None) -> None:
@@ -99,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("pages", help=write_pages.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
+    commands.add_parser("pdf", help=print_book.__doc__)
     sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)
     sweep.add_argument("notebook", help="such as s21_classification_images")
     values = "values with commas between them (gamma=0.2,0.5), or a range (seed=0:5); may be repeated"
@@ -140,6 +154,8 @@ def main() -> None:
                 write_pages()
             case "check":
                 check_pages()
+            case "pdf":
+                print_book()
             case "sweep":
                 sweep_notebook(options.notebook, options.options, options.jobs, options.folder, options.scheduler)
             case "record":

@@ -4,13 +4,16 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from wna_utils.report import browser
+
 HEAVIEST = 5_000_000  # bytes of a page
 
 
 def page_problems(site: Path) -> list[str]:
     """What is wrong with the built pages.
 
-    Bad HTML, errors shown, outside scripts, images without words, dead links, weight.
+    Bad HTML, errors shown, outside scripts, images without words, dead links, weight; and whatever they write to the
+    console of a browser, if one is installed.
     """
     from bs4 import BeautifulSoup
 
@@ -21,7 +24,7 @@ def page_problems(site: Path) -> list[str]:
     for page, soup in pages.items():
         problems = _invalid_html(page.read_text()) + _problems_of(page, soup, anchors)
         found += [f"{page.relative_to(site)}: {problem}" for problem in problems]
-    return found
+    return found + ([f"in a browser: {each}" for each in browser.complaints(files)] if browser.find() else [])
 
 
 def _invalid_html(text: str) -> list[str]:
