@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ class MeanActivations:
 
 
 def activations_by_class(
-    network: nn.Sequential, layers: Sequence[str], source: Source, n: int, by: str = "response", **options
+    network: nn.Sequential, layers: Sequence[str], source: Source, n: int, by: str = "response", **options: Any
 ) -> MeanActivations:
     """Show n stimuli to a network and average the activations of its layers, by the class called, or "label".
 
@@ -92,7 +93,7 @@ def at_the_edge(network: nn.Sequential, layer: str, stimuli: Tensor, device: str
     changed. Raises `ValueError` for an unknown layer.
     """
     observer = Observer(network, tuple(stimuli.shape[1:]), device=device)
-    part, _ = split(observer.network, layer)
+    part, _ = split(cast(nn.Sequential, observer.network), layer)
     batches = [part(observer.prepared(batch)).sum(0).cpu().double() for batch in observer.batches(stimuli)]
     maps = torch.stack(batches).sum(0).numpy()  # (m, h', w')
     whole, inner = maps.sum((1, 2)), maps[:, 1:-1, 1:-1].sum((1, 2))
@@ -112,7 +113,7 @@ def called_when_mixed(
     for gamma in gammas:
         fraction("gamma", gamma)
     observer = Observer(network, tuple(images.shape[1:]), device=device)
-    inner = observer.network
+    inner = cast(nn.Sequential, observer.network)
     before, after = (nn.Identity(), inner) if layer == INPUT else split(inner, layer, pooled=True)
     activations = torch.cat([before(observer.prepared(batch)) for batch in observer.batches(images)])
     if pattern.shape != activations.shape[1:]:

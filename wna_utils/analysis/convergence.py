@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wna_utils.analysis.significance import significant
-from wna_utils.analysis.similarity import RELIABLE, correlations
+from wna_utils.analysis.similarity import RELIABLE, own_correlations
 from wna_utils.observe.recording import Recording
 from wna_utils.observe.tally import ClassTally
 from wna_utils.support.checks import at_least
@@ -27,7 +27,7 @@ def growing(show: Callable[[int, int], ClassTally], sizes: Sequence[int]) -> lis
     return tallies
 
 
-def likenesses(tally: ClassTally, converged: Recording) -> np.ma.MaskedArray:
+def likenesses(tally: ClassTally, converged: Recording[ClassTally]) -> np.ma.MaskedArray:
     """Correlation of each class's map with what it converges to, each less the mean of all stimuli, (K,).
 
     The converged maps have sampling noise of their own, most of all for rare classes. The correlation is corrected for
@@ -36,22 +36,22 @@ def likenesses(tally: ClassTally, converged: Recording) -> np.ma.MaskedArray:
     counts as 0.
     """
     halves = [part.deviations for part in converged.parts]
-    alike = np.mean([np.ma.diagonal(correlations(tally.deviations, half)).filled(0) for half in halves], axis=0)
+    alike = np.mean([own_correlations(tally.deviations, half).filled(0) for half in halves], axis=0)
     known = _known(converged)
-    reliability = np.where(known, np.ma.diagonal(correlations(*halves)).filled(0), 1)
+    reliability = np.where(known, own_correlations(*halves).filled(0), 1)
     return np.ma.masked_array(alike / np.sqrt(reliability), mask=~known)
 
 
-def likeness(tally: ClassTally, converged: Recording) -> float:
+def likeness(tally: ClassTally, converged: Recording[ClassTally]) -> float:
     """Mean over classes of `likenesses`; NaN if no class has a reliable converged map."""
     alike = likenesses(tally, converged)
     return float(alike.mean()) if alike.count() else np.nan
 
 
-def _known(converged: Recording) -> np.ndarray:
+def _known(converged: Recording[ClassTally]) -> np.ndarray:
     """Classes whose converged map is reliable, (K,) bool: the split-half reliability reaches `RELIABLE`."""
     first, second = (part.deviations for part in converged.parts)
-    return np.ma.diagonal(correlations(first, second)).filled(0) >= RELIABLE
+    return own_correlations(first, second).filled(0) >= RELIABLE
 
 
 def errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArray:
@@ -67,7 +67,7 @@ def expected_errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArr
 
 
 def errors_of_all(
-    converged: Sequence[Recording], grown: Sequence[Sequence[ClassTally]], fewest: int = 10
+    converged: Sequence[Recording[ClassTally]], grown: Sequence[Sequence[ClassTally]], fewest: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images, `errors` and `expected_errors` of each class of each tally of each network, (maps,) each.
 
@@ -81,7 +81,7 @@ def errors_of_all(
     return n[known], error[known], expected[known]
 
 
-def expected_likeness(converged: Recording, n: int) -> float:
+def expected_likeness(converged: Recording[ClassTally], n: int) -> float:
     """What `likeness` should be after n images, if the noise is white: signal and sampling noise by class.
 
     With S² the variance of the converged map over pixels, less its own sampling noise, and ν the sampling noise of n

@@ -54,12 +54,14 @@ def course(
         recorded.note(path)
         tensors, _ = recorded.read(path)
         return Course(**{name: each.numpy() for name, each in tensors.items()}, recorded=True)
-    noise, accuracies, counts = WhiteNoise(dataset.shape, seed=seed), [], []
+    noise = WhiteNoise(dataset.shape, seed=seed)
+    accuracies: list[float] = []
+    counts: list[np.ndarray] = []
     for epoch in range(1, recipe.epochs + 1):
         network = trained(model, dataset, seed, recipe=recipe, epoch=epoch, device=device)
         accuracies.append(accuracy(network, dataset, device=device))
         counts.append(observe(network, noise, n, device=device).counts)
-    last = observe(network, noise, n_last, device=device).counts
+    last: np.ndarray = observe(network, noise, n_last, device=device).counts
     return Course(np.array(accuracies), np.array(counts), last)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from wna_utils.analysis.estimates import Estimate, area_under_curve
 from wna_utils.networks.observer import observer_of
-from wna_utils.observe.tally import ClassTally, Maps
+from wna_utils.observe.tally import ClassTally, Maps, empty_maps
 from wna_utils.support.checks import at_least
 from wna_utils.support.progress import without_widgets
 
@@ -41,7 +41,7 @@ def smoothed(z: Maps) -> np.ma.MaskedArray:
     def squares(maps: np.ndarray) -> np.ndarray:
         return WINDOW**2 * uniform_filter(maps, (0, WINDOW, WINDOW), mode="constant")
 
-    empty = np.ma.getmaskarray(z).reshape(len(z), -1).any(1)
+    empty = empty_maps(z)
     known = np.where(empty[:, None, None, None], 0, np.ma.getdata(z)).astype(float)
     summed = squares(known.sum(1)) / np.sqrt(z.shape[1] * squares(np.ones((1, *z.shape[2:]))))
     return np.ma.masked_array(summed, mask=np.broadcast_to(empty[:, None, None], summed.shape))
@@ -121,16 +121,16 @@ def evaluate(
 
     A patch is its mask (h, w) and its classes, source and target; a clean network has None.
     """
-    attacked = [(*each, patch) for *each, patch in zip(said, told, patches, strict=True) if patch]
+    attacked = [(own, known, patch) for own, known, patch in zip(said, told, patches, strict=True) if patch]
     return Evaluation(
         area_under_curve(
             [each.score for each, patch in zip(said, patches, strict=True) if not patch],
-            [each.score for each, *_ in attacked],
+            [own.score for own, _, _ in attacked],
             "networks",
         ),
-        [each.target in ends for each, _, (_, ends) in attacked],
-        [each.distance(mask) for each, _, (mask, _) in attacked],
-        [each.distance(mask) <= NEAR for _, each, (mask, _) in attacked],
+        [own.target in patch[1] for own, _, patch in attacked],
+        [own.distance(patch[0]) for own, _, patch in attacked],
+        [known.distance(patch[0]) <= NEAR for _, known, patch in attacked],
     )
 
 

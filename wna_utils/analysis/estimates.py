@@ -39,12 +39,12 @@ def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float
     """
     from scipy.stats import t
 
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
+    found = np.asarray(values, float)
+    found = found[~np.isnan(found)]
+    if len(found) == 0:
         return Estimate(np.nan, np.nan, np.nan, 0, of)
-    n, mean = len(values), float(values.mean())
-    half = t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    n, mean = len(found), float(found.mean())
+    half = t.ppf(0.975, n - 1) * found.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     low, high = (mean - half, mean + half) if within is None else np.clip((mean - half, mean + half), *within)
     return Estimate(mean, float(low), float(high), n, of)
 
@@ -141,7 +141,7 @@ def jackknife_of_groups(
         left_out = [
             statistic(*[np.delete(each, i) if k == g else each for k, each in enumerate(every)]) for i in range(size)
         ]
-        variance += (size - 1) * np.var(left_out)
+        variance += (size - 1) * float(np.var(left_out))
     half = t.ppf(0.975, min(sizes) - 1) * np.sqrt(variance)
     low, high = (value - half, value + half) if within is None else np.clip((value - half, value + half), *within)
     return Estimate(value, float(low), float(high), n, of)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from wna_utils.networks.layers import field_of
 from wna_utils.networks.observer import observer_of
@@ -19,26 +19,31 @@ def mean_gradients(observer: nn.Module, source: Source, n: int, device: str = "a
     stimuli, or stimuli of another size.
     """
     at_least("n", n, 2)
-    observer = observer_of(observer, source.shape, device=device)
-    field = field_of(observer.network, source.shape)
+    units = observer_of(observer, source.shape, device=device)
+    field = field_of(units.network, source.shape)
     if field.positions != (1, 1) or field.margins != [0] * 4:
         raise ValueError(
             f"stimuli must be as large as the receptive field, {field.size[0]}×{field.size[1]} pixels, without "
             f"padding; got {source.shape[1]}×{source.shape[2]}"
         )
-    sums = squares = 0.0
+    sums = squares = np.zeros(0)
     with bar(total=n, desc="averaging gradients", unit=" images", unit_scale=True) as progress:
         for number in range(-(-n // source.block_size)):
-            stimuli = source.block(number, observer.device).stimuli[: n - number * source.block_size]
-            for x in observer.batches(stimuli):
+            stimuli = source.block(number, units.device).stimuli[: n - number * source.block_size]
+            for x in units.batches(stimuli):
                 x.requires_grad_()
-                responses = observer.differentiable(x).flatten(1).sum(0)
+                responses = units.differentiable(x).flatten(1).sum(0)
                 each = [torch.autograd.grad(unit, x, retain_graph=True)[0].double() for unit in responses]
-                sums = sums + torch.stack([gradient.sum(0) for gradient in each]).cpu().numpy()
-                squares = squares + torch.stack([gradient.square().sum(0) for gradient in each]).cpu().numpy()
+                sums = _added(sums, torch.stack([gradient.sum(0) for gradient in each]))
+                squares = _added(squares, torch.stack([gradient.square().sum(0) for gradient in each]))
                 progress.update(len(x))
     mean = sums / n
     return mean, np.sqrt((squares / n - mean**2).clip(min=0) / (n - 1))
+
+
+def _added(sums: np.ndarray, more: Tensor) -> np.ndarray:
+    """Sums, none of which may have been made yet, and more."""
+    return more.cpu().numpy() if not sums.size else sums + more.cpu().numpy()
 
 
 def images_for_cosine(value: np.ndarray, error: np.ndarray, n: int, cosine: float = 0.9) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ LAPSES = 0.4 * np.linspace(0, 1, 12) ** 2
 AT_ONCE = 16  # curves; their posteriors take 60 MB
 
 
-def psychometric_function(level, threshold, slope, guess=0.0, lapse=0.0):
+def psychometric_function(level: Any, threshold: Any, slope: Any, guess: Any = 0.0, lapse: Any = 0.0) -> Any:
     """ψ(x) = guess + (1 − guess − lapse) / (1 + exp(−slope·(x − threshold))): share of yes answers; broadcasts."""
     return guess + (1 - guess - lapse) / (1 + np.exp(-slope * (level - threshold)))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wna_utils.observe.tally import Maps
+from wna_utils.observe.tally import Maps, empty_maps
 
 RELIABLE = 0.2  # correlation of two halves of a map below which it is taken for noise
 
@@ -18,11 +18,16 @@ def correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
         flat = np.ma.getdata(maps).reshape(len(maps), size)
         flat = flat - flat.mean(1, keepdims=True)
         length = np.linalg.norm(flat, axis=1, keepdims=True)
-        empty = np.ma.getmaskarray(maps).reshape(len(maps), size).any(1) | (length[:, 0] == 0)
+        empty = empty_maps(maps) | (length[:, 0] == 0)
         return flat / np.where(length == 0, 1, length), empty
 
-    (a, a_empty), (b, b_empty) = standardized(a), standardized(b)
-    return np.ma.masked_array(a @ b.T, mask=a_empty[:, None] | b_empty)
+    (first, first_empty), (second, second_empty) = standardized(a), standardized(b)
+    return np.ma.masked_array(first @ second.T, mask=first_empty[:, None] | second_empty)
+
+
+def own_correlations(a: Maps, b: Maps) -> np.ma.MaskedArray:
+    """Correlation of every map in `a` (K, …) with that of the same class in `b` (K, …), (K,); masked as above."""
+    return np.ma.asarray(np.ma.diagonal(correlations(a, b)))
 
 
 def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
@@ -39,8 +44,8 @@ def true_correlations(a: tuple[Maps, Maps], b: tuple[Maps, Maps]) -> np.ma.Maske
     two split-half reliabilities (Spearman 1904). Masked where a reliability is below `RELIABLE`; by chance, the result
     can slightly exceed 1.
     """
-    first, second = (np.ma.diagonal(correlations(*each)) for each in (a, b))
-    across = (np.ma.diagonal(correlations(a[0], b[1])) + np.ma.diagonal(correlations(a[1], b[0]))) / 2
+    first, second = (own_correlations(*each) for each in (a, b))
+    across = (own_correlations(a[0], b[1]) + own_correlations(a[1], b[0])) / 2
     unknown = (first.filled(0) < RELIABLE) | (second.filled(0) < RELIABLE) | np.ma.getmaskarray(across)
     with np.errstate(invalid="ignore"):
         return np.ma.masked_array(across.filled(0) / np.sqrt(first.filled(0) * second.filled(0)), mask=unknown)
@@ -57,7 +62,7 @@ def resemblance(halves: tuple[Maps, Maps], references: np.ndarray) -> float:
 
 def agreement(a: Maps, b: Maps) -> float:
     """Mean correlation of two sets of maps, class by class, over the classes that both have; NaN if there are none."""
-    same_class = np.ma.diagonal(correlations(a, b))
+    same_class = own_correlations(a, b)
     return float(same_class.mean()) if same_class.count() else np.nan
 
 
@@ -67,7 +72,7 @@ def distances(means: Maps, errors: Maps) -> np.ndarray:
     Sampling noise inflates the squared distance of two means by their squared standard errors (K, …), which are
     subtracted. Means without an error are left out.
     """
-    known = ~np.ma.getmaskarray(errors).reshape(len(errors), -1).any(1)
+    known = ~empty_maps(errors)
     flat, noise = (np.ma.getdata(each).reshape(len(each), -1)[known] for each in (means, errors))
     first, second = np.triu_indices(len(flat), 1)
     spread = (noise**2).sum(1)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from wna_utils.analysis.estimates import Estimate, proportion
 from wna_utils.networks.training import predict
-from wna_utils.observe.tally import ClassTally, Maps
+from wna_utils.observe.tally import ClassTally, Maps, empty_maps
 from wna_utils.support.checks import one_of
 
 MATCHING_RULES = ("dot", "cosine", "centred")
@@ -28,7 +28,7 @@ def match_templates(templates: Maps, images: Tensor, rule: str = "dot") -> np.nd
     correlation of template and image. Raises `ValueError` for another rule or if every template is masked.
     """
     one_of("rule", rule, MATCHING_RULES)
-    masked = np.ma.getmaskarray(templates).reshape(len(templates), -1).any(1)
+    masked = empty_maps(templates)
     if masked.all():
         raise ValueError("there is no template to match: every class is empty")
     flat = np.ma.getdata(templates).reshape(len(templates), -1)
@@ -84,7 +84,7 @@ def stretch(maps: Maps) -> Maps:
 
 def read_back(network: nn.Module, maps: Maps) -> np.ma.MaskedArray:
     """Class (K,) that a network gives each stretched map; masked for an empty class."""
-    empty = np.ma.getmaskarray(maps).reshape(len(maps), -1).any(1)
+    empty = empty_maps(maps)
     shown = torch.from_numpy(np.ma.filled(stretch(maps), 0.5)).float()
     return np.ma.masked_array(predict(network, shown).numpy(), mask=empty)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from wna_utils.analysis.templates import stretch
 from wna_utils.networks.observer import observer_of
 from wna_utils.networks.training import predict
-from wna_utils.observe.tally import Maps
+from wna_utils.observe.tally import Maps, empty_maps
 from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import at_least, fraction, positive
 from wna_utils.support.progress import without_widgets
@@ -73,7 +73,7 @@ def fool(
     observer = observer_of(network, tuple(images.shape[1:]), device=device, precision=precision)
     images = images.to(observer.device)
     called = np.full((len(patterns), len(gammas), len(images)), -1)
-    missing = np.ma.getmaskarray(patterns).reshape(len(patterns), -1).any(1)
+    missing = empty_maps(patterns)
     for k in np.flatnonzero(~missing):
         pattern = torch.from_numpy(np.ma.getdata(patterns[k])).float().to(observer.device)
         for g, gamma in enumerate(gammas):

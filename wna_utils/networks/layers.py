@@ -211,7 +211,7 @@ class Field:
         return (pixel >= 0) & (pixel < self.image[1 + axis])
 
 
-def field_of(observer: nn.Module, shape: tuple[int, int, int]) -> Field:
+def field_of(observer: nn.Module | Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Field:
     """The receptive fields of an observer (see `readout`) that is shown images (c, h, w).
 
     Raises `ValueError` for convolutions or poolings that are not square, for layers that do not follow one another,

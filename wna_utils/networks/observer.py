@@ -5,6 +5,7 @@ Everything that shows images to a network does it through one, so that nothing o
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ class Observer:
     def __init__(
         self,
         network: Network,
-        shape: tuple[int, int, int],
+        shape: Shape,
         *,
         layers: Sequence[str] | Mapping[str, str] = (SCORES,),
         preprocess: Network | None = None,
@@ -179,7 +180,7 @@ class Observer:
         return vars(self) | {"_compiled": None}  # compiled code stays in the process that made it
 
 
-def observer_of(network: "Network | Observer", shape: tuple[int, int, int], **options) -> Observer:
+def observer_of(network: "Network | Observer", shape: Shape, **options: Any) -> Observer:
     """The network as an `Observer` of stimuli of this shape, with its options; an observer as it is.
 
     Raises `ValueError` for an observer of other stimuli, or options that contradict it.

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ def observe(
     *,
     start: int = 0,
     cache: bool = True,
-    **options,
+    **options: Any,
 ) -> Filled:
     """Show trials `start` … `start + n − 1` of `source` to an observer and tally them by what it answers.
 
@@ -63,7 +63,7 @@ def observe(
     if into is not None and not isinstance(into, Tally):
         raise ValueError(f"into must be an empty tally, such as CellTally(2); got {into!r}")
     observer = observer_of(observer, source.shape, **options)
-    tally = ClassTally() if into is None else into
+    tally = cast(Filled, ClassTally() if into is None else into)
     if not tally.empty:
         raise ValueError("a tally to be filled must be empty: show new trials into an empty one, and add the two")
     path = _checkpoint_path(observer, source, n, start, tally) if cache else None

@@ -17,6 +17,8 @@ class LinearNonlinear(nn.Module):
     The filter is scaled to length 1, the drive to standard deviation 1 in white noise. The answer is (b, 1).
     """
 
+    filter: Tensor
+
     def __init__(self, filter: Tensor, threshold: float = 0.0, nonlinearity: str = "rectified"):
         super().__init__()
         one_of("nonlinearity", nonlinearity, NONLINEARITIES)
@@ -30,6 +32,9 @@ class LinearNonlinear(nn.Module):
 
 class ComplexCell(nn.Module):
     """The energy model: the squared drives of two filters (c, h, w), added up. It has no preferred sign; (b, 1)."""
+
+    first: Tensor
+    second: Tensor
 
     def __init__(self, first: Tensor, second: Tensor):
         super().__init__()
@@ -60,4 +65,5 @@ def gabor_pair(side: int, cycles: float = 2.0, orientation: float = 45.0) -> tup
     """Two wavelets (1, side, side) a quarter of a cycle apart, of so many cycles per image; orientation in degrees."""
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     pair = [gabor(x, y, side / cycles, np.deg2rad(orientation), phase, ONE_OCTAVE / 2) for phase in (0, np.pi / 2)]
-    return tuple(torch.from_numpy(each - each.mean())[None].float() for each in pair)
+    first, second = (torch.from_numpy(each - each.mean())[None].float() for each in pair)
+    return first, second

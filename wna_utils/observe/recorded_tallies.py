@@ -10,7 +10,7 @@ from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.observer import SCORES, Observer
 from wna_utils.observe.cells import CellTally
-from wna_utils.observe.recording import OWN, Kind, Recording, packed, unpacked
+from wna_utils.observe.recording import OWN, Recording, packed, unpacked
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally, Tally
 from wna_utils.stimuli.blocks import Source
@@ -70,14 +70,14 @@ class Shown:
         network = networks.load(self.network)
         return readout(network, self.layer) if self.layer else network
 
-    def empty(self) -> Kind:
+    def empty(self) -> ClassTally | CellTally | FieldTally:
         """An empty tally of the kind that is recorded."""
         if self.layer:
             return FieldTally()
         return CellTally(2) if self.noise == "trials" else ClassTally()
 
 
-def write(shown: Shown, recording: Recording, block_size: int, made: dict[str, Any]) -> Path:
+def write(shown: Shown, recording: Recording[Any], block_size: int, made: dict[str, Any]) -> Path:
     """Write a recording among the records; `made` says when, where and by what it was made."""
     weights = networks.weights_of(shown.network)
     about = {"shown": asdict(shown), "weights": weights, "block_size": block_size, "made": made}
@@ -124,15 +124,16 @@ def _is_source(shown: Shown, source: Source) -> bool:
 
 
 def _is_observer(shown: Shown, observer: Observer) -> bool:
-    how = {"device": observer.device, "precision": observer.precision, "batch_size": observer.batch_size}
-    return Observer(shown.units(), observer.shape, **how).identity() == observer.identity()
+    device, precision, batch_size = observer.device, observer.precision, observer.batch_size
+    again = Observer(shown.units(), observer.shape, device=device, precision=precision, batch_size=batch_size)
+    return again.identity() == observer.identity()
 
 
 def together(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The integers of the tally of all blocks, from those of a `Recording`."""
-    total = {}
+    total: dict[str, Tensor] = {}
     for name, sums in tensors.items():
         if name not in OWN:
             _, own = name.split(" ", 1)
-            total[own] = total.get(own, 0) + sums
+            total[own] = total[own] + sums if own in total else sums
     return total

@@ -1,7 +1,7 @@
 """A tally as it is recorded: in halves, with what every block added to it and how bright that block was."""
 
 import copy
-from typing import Self
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,10 +17,10 @@ OWN = ("by_block", "brightness")
 COUNTS = {"counts", "noise counts"}  # what images are counted in, by kind of tally
 WHOLE = COUNTS | {"stimuli counts", "images"}  # numbers of images, kept as they are
 
-Kind = ClassTally | CellTally | FieldTally
+Kind = TypeVar("Kind", ClassTally, CellTally, FieldTally)
 
 
-class Recording(Tally):
+class Recording(Tally, Generic[Kind]):
     """Tallies of even and of odd blocks, and a row for each of so many `blocks`, from number `first` on.
 
     A `FieldTally` has groups of blocks already, and stays in one part. `by_block` (blocks, K) int64 are images by
@@ -29,7 +29,7 @@ class Recording(Tally):
 
     def __init__(self, tally: Kind, blocks: int, first: int = 0):
         super().__init__()
-        self.parts = [copy.copy(tally) for _ in range(1 if isinstance(tally, FieldTally) else 2)]
+        self.parts: list[Kind] = [copy.copy(tally) for _ in range(1 if isinstance(tally, FieldTally) else 2)]
         self.blocks, self.first = blocks, first
         self.added_here = 0  # blocks, by this process
 
@@ -59,8 +59,9 @@ class Recording(Tally):
     @property
     def whole(self) -> Kind:
         """The tally of all blocks."""
-        first, *others = self.parts
-        total = copy.copy(sum(others, start=first))
+        total = copy.copy(self.parts[0])
+        for part in self.parts[1:]:
+            total = total + part
         total.recorded = self.recorded
         return total
 
@@ -100,18 +101,19 @@ class Recording(Tally):
 
 
 def in_halves(
-    observer: Network | Observer, source: Source, n: int, kind: ClassTally | CellTally | None = None, **options
-) -> Recording:
+    observer: Network | Observer, source: Source, n: int, kind: Kind | None = None, **options: Any
+) -> Recording[Kind]:
     """Show an observer n stimuli as `observe` does, its even and its odd blocks tallied apart, as `parts`.
 
     Two maps from disjoint images give the split-half reliability. `kind` is an empty tally, a `ClassTally` if none is
     given.
     """
     blocks = -(-n // source.block_size)
-    return observe(observer, source, n, into=Recording(kind or ClassTally(), blocks), **options)
+    into: Recording[Any] = Recording(ClassTally() if kind is None else kind, blocks)
+    return observe(observer, source, n, into=into, **options)
 
 
-def _by_response(tally: Kind) -> Tensor:
+def _by_response(tally: Tally) -> Tensor:
     """Images by class or cell, or sums of responses by unit, so far."""
     return by_response(tally.tensors())
 
@@ -122,7 +124,7 @@ def by_response(tensors: dict[str, Tensor]) -> Tensor:
     return tensors[counts.pop()] if counts else tensors["responses"].sum((0, 2, 3))
 
 
-def packed(recording: Recording, block_size: int) -> dict[str, Tensor]:
+def packed(recording: Recording[Any], block_size: int) -> dict[str, Tensor]:
     """The tensors of a recording as they are kept: sums in float32, what the blocks added in 16 bits.
 
     Seven digits of a sum are a thousandth of the standard error of a sum of ten million pixels.

@@ -1,6 +1,7 @@
 """One long `observe` cut into shards that workers do; the tallies add up to the same integers."""
 
 import copy
+from typing import Any, cast
 
 from dask.distributed import Client, as_completed
 
@@ -22,7 +23,7 @@ def observe_on(
     into: Filled | None = None,
     *,
     shard: int | None = None,
-    **options,
+    **options: Any,
 ) -> Filled:
     """`observe`, split into shards of `shard` images that the client's workers process; the tally is bitwise identical.
 
@@ -42,7 +43,7 @@ def observe_on(
         ): size
         for start, size in parts.items()
     }
-    total = None
+    total: Filled | None = None
     with bar(total=n, desc="showing noise", unit=" images", unit_scale=True) as progress:
         try:
             for future, part in as_completed(futures, with_results=True):
@@ -50,4 +51,4 @@ def observe_on(
                 progress.update(futures[future])
         finally:
             client.cancel(list(futures))
-    return total
+    return cast(Filled, total)

@@ -5,11 +5,12 @@ Stimuli are counted from mid-grey, and sums are integers of 2⁻²⁴, so that t
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import pad, unfold
+from torch.nn.grad import conv2d_weight
 
 from wna_utils.networks.layers import Field, field_of
 from wna_utils.networks.observer import SCORES, Answers, Network, Observer
@@ -22,7 +23,7 @@ CHUNK = 250  # images at a time: what they need stays in cache
 GROUPS = 10  # blocks of images are dealt out to so many groups in turn, for errors by the jackknife
 
 
-def spike_triggered(observer: Network | Observer, source: Source, n: int, **options) -> "FieldTally":
+def spike_triggered(observer: Network | Observer, source: Source, n: int, **options: Any) -> "FieldTally":
     """Show n images to an observer of units (`layers.readout`) and tally what their receptive fields saw.
 
     `options` are those of `observe`. Units of a map are pooled over all its positions.
@@ -34,7 +35,7 @@ def _fields_times_responses(padded: Tensor, responses: Tensor, field: Field) -> 
     """Sum over images and positions of the field (c, s, s) times the response of each unit, (m, c, s, s)."""
     shape = (responses.shape[1], field.image[0], *field.size)
     if field.image[0] > 1:  # it is the gradient of a convolution with respect to its kernel
-        return torch.nn.grad.conv2d_weight(padded, shape, responses, stride=field.step)
+        return conv2d_weight(padded, shape, responses, stride=field.step)
     fields = unfold(padded, field.size, stride=field.step)  # (b, d, P), faster for grey images
     return (responses.flatten(2) @ fields.movedim(1, 2)).sum(0).view(shape)
 

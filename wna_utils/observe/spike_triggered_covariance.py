@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ LARGEST = 4_096  # pixels of a field whose covariance is kept
 
 
 def spike_triggered_covariance(
-    observer: Network | Observer, source: Source, n: int, shuffles: int = 0, **options
+    observer: Network | Observer, source: Source, n: int, shuffles: int = 0, **options: Any
 ) -> "CovarianceTally":
     """Show n images to an observer of units and tally second moments of what their fields saw.
 

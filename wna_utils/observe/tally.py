@@ -25,12 +25,19 @@ CHUNK = 250  # images at a time on a CPU: what they need stays in its cache
 Maps = np.ndarray | np.ma.MaskedArray
 
 
+def empty_maps(maps: Maps) -> np.ndarray:
+    """Which of the maps (K, …) are masked, since their class got no images: (K,) bool."""
+    size = int(np.prod(maps.shape[1:]))  # -1 would not do for no maps
+    masked: np.ndarray = np.reshape(np.ma.getmaskarray(maps), (len(maps), size))
+    return np.asarray(masked.any(axis=1))
+
+
 class Tally(ABC):
     """Base of all tallies: integer sums by name, empty until an observer is at hand, which says how large they are."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._full: Tensor | None = None  # whether a sum grew beyond what the integers hold; looked at now and then
+        self._full = torch.zeros((), dtype=torch.bool)  # whether a sum outgrew the integers; looked at now and then
         self.recorded = False  # whether it was not counted here, but taken from the records
 
     @property
@@ -106,7 +113,7 @@ class Tally(ABC):
         """All that sets tallies of one kind apart, but what they have counted."""
         return {name: value for name, value in vars(self).items() if name not in ("_sums", "_full", "recorded")}
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def _like(self, sums: dict[str, Tensor]) -> Self:
         """The same tally with other sums."""
@@ -127,7 +134,7 @@ class Tally(ABC):
 
     def clear(self) -> None:
         """Make the tally empty again."""
-        self._sums, self._full = {}, None
+        self._sums, self._full = {}, torch.zeros((), dtype=torch.bool)
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over the integers of a saved tally."""

@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable
+from typing import Any
 
 
 def one_of(name: str, value: object, allowed: Iterable[object]) -> None:
@@ -16,7 +17,7 @@ def at_least(name: str, value: float, low: float) -> None:
         raise ValueError(f"{name} must be {low} or more; got {value!r}")
 
 
-def whole(name: str, value: object, low: int) -> int:
+def whole(name: str, value: Any, low: int) -> int:
     """The value as an int, if it is a whole number (of numpy, too, but not a bool) of at least `low`."""
     try:
         number = operator.index(value)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from typing import Any
 
 import torch
 
@@ -17,8 +18,8 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     Raises `ValueError` for a device that torch does not know or this machine does not have.
     """
     present = ["cpu"]
-    if torch.accelerator.is_available():
-        present.insert(0, torch.accelerator.current_accelerator().type)
+    if torch.accelerator.is_available() and (accelerator := torch.accelerator.current_accelerator()):
+        present.insert(0, accelerator.type)
     if str(device) == "auto":
         return torch.device(present[0])
     kind = str(device).split(":")[0]
@@ -36,7 +37,7 @@ def has_bf16(device: torch.device) -> bool:
     return on_cpu and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
     """Context in which matrix products run in `precision`; float32, and no less, where bf16 has no hardware."""
     one_of("precision", precision, PRECISIONS)
     if precision == "bf16" and has_bf16(device):

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import inspect
 import textwrap
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,10 +19,10 @@ def tensor_digest(tensor: Tensor) -> str:
     """Short hash of a tensor's type, shape and values."""
     held = tensor.detach().cpu()
     data = held.reshape(-1).clone().view(torch.uint8)  # a copy: sides of length 1 may have strides of their own
-    return digest(held.dtype, tuple(held.shape), hashlib.sha256(data.numpy()).hexdigest())
+    return digest(held.dtype, tuple(held.shape), hashlib.sha256(data.numpy().data).hexdigest())
 
 
-def code_digest(*objects: object) -> str:
+def code_digest(*objects: Any) -> str:
     """Short hash of what functions, classes or modules do: comments, docstrings and layout do not count.
 
     Raises `OSError` if the source of one cannot be read.

@@ -21,8 +21,10 @@ import re
 import sys
 import types
 from collections import OrderedDict, defaultdict, deque, namedtuple
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, takewhile
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,10 +40,10 @@ LRU = type(functools.cache(len))
 # Types whose values are identified by type and repr, and types identified by how they are pickled.
 PLAIN = {type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented)}
 PLAIN |= {torch.dtype, torch.device, torch.layout, torch.memory_format}
-REDUCED = {range, slice, torch.Size, re.Pattern, decimal.Decimal, type(namedtuple("_", "x").x)}
+REDUCED = {range, slice, torch.Size, re.Pattern, decimal.Decimal, type(vars(namedtuple("_", "x"))["x"])}
 REDUCED |= {datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone}
 REDUCED |= {operator.itemgetter, operator.attrgetter, operator.methodcaller}
-DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType)
+DESCRIPTORS: tuple[type, ...] = (types.MemberDescriptorType, types.GetSetDescriptorType, types.MethodDescriptorType)
 DESCRIPTORS += (types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 FIELD = ("name", "default", "default_factory", "init", "kw_only", "metadata")  # what counts of a dataclass's field
 
@@ -114,7 +116,7 @@ class _Walk:
         self._done[key] = found if number is None else digest("numbered", number, found)
         return self._done[key]
 
-    def elements(self, values: set | frozenset) -> list[str]:
+    def elements(self, values: Iterable[object]) -> list[str]:
         """Hashes of a set's elements, sorted. Each is walked by itself, since their order differs between processes."""
         around = self._around | self._within.keys()
         return sorted(_Walk(around).of(value) for value in values)
@@ -149,7 +151,7 @@ class _Walk:
         reached += [self._imported(function, *each) for each in imports]
         return self.all("function", text, *held, *reached)
 
-    def _loaded(self, function: types.FunctionType, name: str, *attributes: str) -> str:
+    def _loaded(self, function: Any, name: str, *attributes: str) -> str:
         """What a global name stands for; of a module, only the attributes that are taken from it."""
         value = function.__globals__.get(name, function.__builtins__.get(name, MISSING))
         for attribute in attributes:
@@ -216,7 +218,7 @@ class _Walk:
         return digest("instance", self.of(cls), self.all("contents", *contents), self.all("attributes", *attributes))
 
 
-def _without_ignored(names: dict[str, object]) -> dict[str, object]:
+def _without_ignored(names: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in names.items() if name not in IGNORED}
 
 
@@ -248,7 +250,7 @@ def _hides_more(cls: type, base: type) -> bool:
     return cls.__basicsize__ > base.__basicsize__ + fields * tuple.__itemsize__ or cls.__itemsize__ > base.__itemsize__
 
 
-def _without_hooks(_: _Walk, network: nn.Module) -> tuple:
+def _without_hooks(_: _Walk, network: nn.Module) -> tuple[()]:
     """Nothing; raises `Uncertain` if there is a hook on the network or on a layer of it."""
     everywhere = [value for name, value in vars(torch_module).items() if name.startswith("_global_") and "hook" in name]
     if any(isinstance(hooks, dict) and hooks for hooks in everywhere):
@@ -276,7 +278,7 @@ def _may_be_placed(value: object) -> bool:
 
 
 @functools.cache
-def _analysed(code: types.CodeType) -> tuple[str, tuple, tuple]:
+def _analysed(code: types.CodeType) -> tuple[str, tuple[tuple[str, ...], ...], tuple[tuple[Any, ...], ...]]:
     """Hash of what code does, the global names that it loads, each with attributes taken from it, and its imports.
 
     Constants count where they are used, so that docstrings do not.
@@ -284,11 +286,13 @@ def _analysed(code: types.CodeType) -> tuple[str, tuple, tuple]:
     steps = [each for each in dis.get_instructions(code) if each.opname not in ("NOP", "EXTENDED_ARG", "CACHE")]
     naming = [i for i, each in enumerate(steps) if each.opname == "STORE_NAME" and each.argval in IGNORED]  # of a class
     steps = [each for i, each in enumerate(steps) if i not in naming and i + 1 not in naming]
-    texts, loads, imports = [], {}, {}
+    texts: list[str] = []
+    loads: dict[tuple[str, ...], None] = {}
+    imports: dict[tuple[Any, ...], None] = {}
     for i, step in enumerate(steps):
         shown = step.argval if step.opcode in dis.hasname else step.arg
         if step.opcode in dis.hasconst:
-            constant = code.co_consts[step.arg]
+            constant = code.co_consts[step.arg or 0]
             shown = _Walk().of(constant)
             if isinstance(constant, types.CodeType):
                 loads |= dict.fromkeys(_analysed(constant)[1])
@@ -305,7 +309,7 @@ def _analysed(code: types.CodeType) -> tuple[str, tuple, tuple]:
     return text, tuple(loads), tuple(imports)
 
 
-def _in_cell(cell: types.CellType) -> tuple:
+def _in_cell(cell: types.CellType) -> tuple[object, ...]:
     try:
         return (cell.cell_contents,)
     except ValueError:  # not set yet
@@ -313,7 +317,7 @@ def _in_cell(cell: types.CellType) -> tuple:
 
 
 # What objects of these classes, and of classes derived from them, hold besides their attributes.
-CONTENTS = {
+CONTENTS: dict[type, Callable[[_Walk, Any], Iterable[object]]] = {
     nn.Module: _without_hooks,
     OrderedDict: lambda _, value: chain.from_iterable(OrderedDict.items(value)),
     defaultdict: lambda _, value: (value.default_factory, *chain.from_iterable(dict.items(value))),
@@ -341,7 +345,7 @@ CONTENTS = {
     object: lambda _, value: (),
 }
 
-RULES = [
+RULES: list[tuple[type | tuple[type, ...], Callable[[_Walk, Any], str]]] = [
     (type, _Walk.class_),
     (types.ModuleType, _Walk.module),
     (types.FunctionType, _Walk.function),

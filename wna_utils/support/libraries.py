@@ -55,7 +55,7 @@ def library_name(value: object) -> str | None:
 
 
 def is_imported(function: types.FunctionType) -> bool:
-    module = sys.modules.get(function.__globals__.get("__name__"))
+    module = sys.modules.get(function.__globals__.get("__name__", ""))
     return module is not None and vars(module) is function.__globals__
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError
@@ -101,7 +101,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The safetensors file at `path`, unpacked; what goes wrong with it is told in one sentence."""
     try:
         with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
@@ -110,7 +110,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise ValueError(f"the record {path} is missing or damaged: {remedy(path)}") from error
 
 
-def _about(file: BinaryIO) -> dict[str, Any]:
+def _about(file: IO[bytes]) -> dict[str, Any]:
     """The metadata from the header of a safetensors file (8-byte length, then JSON); the tensors are not read."""
     length = int.from_bytes(file.read(8), "little")
     head = json.loads(file.read(min(length, LONGEST_HEAD)))
@@ -125,7 +125,7 @@ def remedy(path: Path) -> str:
 
 def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors in half precision; matrices of a million weights or more quantised to 8 bits with per-row scales."""
-    small = {}
+    small: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() >= LARGE:
             scale = tensor.abs().amax(1) / 127

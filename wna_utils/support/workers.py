@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
+from typing import Any
 from urllib.parse import urlsplit
 
 from dask.distributed import Client, Future, LocalCluster, wait
@@ -38,7 +39,7 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
         yield client
 
 
-def as_they_finish(futures: list[Future]) -> Iterator[Future]:
+def as_they_finish(futures: list["Future[Any]"]) -> Iterator["Future[Any]"]:
     """The futures, each when it is done; raises `KeyboardInterrupt` within a second of Ctrl-C."""
     with _interrupt_noted() as interrupted:
         while futures:

@@ -4,7 +4,7 @@ Underscores between digits are Python's: 1_000 is a thousand.
 """
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -14,7 +14,7 @@ INTEGER, REAL = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 class _Loader(yaml.SafeLoader):
     """A safe loader whose numbers are read as below."""
 
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (INTEGER, REAL)]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
