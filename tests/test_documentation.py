@@ -12,6 +12,8 @@ from wna_utils.__main__ import parser
 from wna_utils.report import params, sweeps
 from wna_utils.support.paths import NOTEBOOKS, ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "book").glob("*.md")])
 SMALL = [('"mnist"', '"digits"'), (r"n=[\d_]{6,}", "n=4_000"), (r"jobs=\d", "jobs=1")]  # for a run of seconds
 ELSEWHERE = ("dask_jobqueue",)  # libraries for clusters, which the project does not need

@@ -6,6 +6,8 @@ from scipy.ndimage import gaussian_filter
 
 from wna_utils import analysis as st
 
+pytestmark = pytest.mark.slow
+
 RUNS = 1_500  # 95 % of so many has a standard error of 0.6 points
 
 

@@ -2,6 +2,8 @@ import pytest
 
 from wna_utils.report import browser
 
+pytestmark = pytest.mark.slow
+
 PAGE = "<!DOCTYPE html><title>t</title><p>text</p>"
 needs_browser = pytest.mark.skipif(browser.find() is None, reason="no browser is installed")
 

@@ -54,6 +54,7 @@ def test_every_figure_has_caption_label_and_alt_text(notebook):
             assert len(cell.metadata["mystnb"]["image"]["alt"]) > 20
 
 
+@pytest.mark.notebook
 def test_smoke_run_is_complete_and_records_its_claims(notebook, tmp_path):
     chapter = nbformat.read(chapters.execute(notebook, tmp_path / notebook.name, SMOKE), as_version=4)
     assert chapters.problems(chapter) == []
@@ -124,11 +125,13 @@ ODD = {
 }
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize("name", ODD)
 def test_odd_parameters_are_no_trouble(name, tmp_path):
     chapters.execute(paths.NOTEBOOKS / f"{name}.ipynb", tmp_path / f"{name}.ipynb", {**SMOKE, **ODD[name]})
 
 
+@pytest.mark.notebook
 def test_bad_parameter_stops_the_notebook(tmp_path):
     """Which ones are bad, and what is said of them, is tested with the parameters."""
     notebook = paths.NOTEBOOKS / "s21_classification_images.ipynb"
