@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +33,7 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     records, published numbers, library versions, and the same for every notebook that it names (in order to run it).
     """
     cells = _cells(notebook)
-    profiles = yaml.safe_load((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
+    profiles = _yaml((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
     sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
     used = modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
     parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), used, _versions(), code_digest(kernels)]
@@ -60,7 +61,7 @@ def _claims(text: str) -> dict[str, Any]:
     # An id may be put together from parts, but the claim's figure is in the notebook, as that notebook's test demands.
     # Who asks the ledger more than `in ledger()` may read any claim.
     reads_all = re.search(r"(?<! in )ledger\(|ledger\(\)[.\[]|LEDGER", text)
-    claims = yaml.safe_load((paths.ROOT / "book" / "claims.yml").read_text()) or []
+    claims = _yaml((paths.ROOT / "book" / "claims.yml").read_text()) or []
     mentioned = [each for each in claims if each["id"] in text or (each.get("figure") or each["id"]) in text]
     chosen = claims if reads_all else mentioned
     return {each["id"]: {k: value for k, value in each.items() if k not in ONLY_ON_SCORECARD} for each in chosen}
@@ -80,24 +81,37 @@ def _versions() -> dict[str, str]:
 
 def modules(cells: list[str]) -> dict[str, str]:
     """Code of each module that code cells use, and of all that these import, inside functions or out."""
-    graph = grimp.build_graph(PACKAGE, cache_dir=None)
+    root = Path(find_spec(PACKAGE).origin).parent
+    graph = _graph(frozenset((each, each.stat().st_mtime_ns, each.stat().st_size) for each in root.rglob("*.py")))
     files = {}
     for module in graph.modules:
-        place = Path(find_spec(PACKAGE).origin).parent.joinpath(*module.split(".")[1:])
+        place = root.joinpath(*module.split(".")[1:])
         files[module] = file if (file := place.with_suffix(".py")).exists() else place / "__init__.py"
     used = _named(cells, files)
     used |= {other for module in used for other in graph.find_upstream_modules(module)}
     rooms = {module.rpartition(".")[0] for module in used} - {""}  # their `__init__` runs, too
-    return {module: _code(files[module]) for module in {PACKAGE, *rooms, *used}}
+    return {module: _code(files[module].read_bytes(), files[module].name) for module in {PACKAGE, *rooms, *used}}
 
 
-def _code(file: Path) -> str:
+@cache  # by what the files hold: stamps of many notebooks are asked for in a row
+def _yaml(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+@lru_cache(1)
+def _graph(files: frozenset[tuple[Path, int, int]]) -> grimp.ImportGraph:
+    """Who imports whom, as long as the files, known by times and sizes, stay as they are."""
+    return grimp.build_graph(PACKAGE, cache_dir=None)
+
+
+@cache
+def _code(content: bytes, name: str) -> str:
     """What a module does: comments, docstrings and layout do not count, nor does what an `__init__` only passes on."""
-    tree = ast.parse(file.read_bytes())
+    tree = ast.parse(content)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             del node.body[0]
-    if file.name == "__init__.py":
+    if name == "__init__.py":
         tree.body = [each for each in tree.body if not ast.unparse(each).startswith(("from ", "__all__ = "))]
     return ast.dump(tree)
 
