@@ -93,7 +93,7 @@ def _number(value: float, unit: str, decimals: int = 1) -> str:
     if unit == "percent":
         too_small_to_round = 0 < abs(value) < 0.00005
         return f"{100 * value:.1g} %".replace("-", "−") if too_small_to_round else number(value, decimals, percent=True)
-    return f"{number(100 * value, 1)} points" if unit == "points" else number(value)
+    return f"{number(100 * value, max(decimals, 1))} points" if unit == "points" else number(value)
 
 
 def recorded(notebook: nbformat.NotebookNode, prefix: str = METRIC) -> dict[str, Estimate]:
