@@ -15,9 +15,7 @@ book: data  ## build the book from real data; PROFILE=smoke shows in minutes tha
 	$(PY) -m wna_utils audit
 	$(PY) -m wna_utils run --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
 	$(PY) -m wna_utils pages
-	rm -rf _build/html
-	$(VENV)/bin/jupyter-book build . --all -n -W --keep-going --quiet
-	$(PY) -m wna_utils check
+	$(PY) -m wna_utils site
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
 test: $(READY)  ## run the tests

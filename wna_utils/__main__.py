@@ -1,11 +1,11 @@
-"""The project's commands: `python -m wna_utils data | run | audit | pages | check | pdf | sweep | record | bench`."""
+"""The project's commands; `python -m wna_utils --help` lists them."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from wna_utils.data import fetch
-from wna_utils.report import chapters, glance, pages, scorecard, site_checks
+from wna_utils.report import chapters, glance, pages, scorecard, site, site_checks
 from wna_utils.report.profiles import PROFILES
 from wna_utils.support import paths
 from wna_utils.support.checks import at_least, one_of
@@ -42,6 +42,12 @@ def write_pages() -> None:
         print(f"No chapter reads these records: {', '.join(unread)}.")
     glance.write_glance(executed, folder)
     _stop_at(scorecard.write_scorecard(executed, folder))
+
+
+def build_site() -> None:
+    """Build the pages and check them, unless nothing has changed."""
+    if not site.build():
+        print("No page has changed.")
 
 
 def check_pages() -> None:
@@ -111,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
         "--jobs", type=int, help="notebooks at a time, one core each (all cores, if there is memory; 1 on a GPU)"
     )
     commands.add_parser("pages", help=write_pages.__doc__)
+    commands.add_parser("site", help=build_site.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
     commands.add_parser("pdf", help=print_book.__doc__)
     sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)
@@ -152,6 +159,8 @@ def main() -> None:
                 run_notebooks(options.names, options.profile, options.force, options.jobs)
             case "pages":
                 write_pages()
+            case "site":
+                build_site()
             case "check":
                 check_pages()
             case "pdf":
@@ -166,7 +175,7 @@ def main() -> None:
                 from wna_utils.report.bench import bench
 
                 bench()
-    except (chapters.ChapterFailed, fetch.DataUnavailable, OSError, ValueError) as error:
+    except (chapters.ChapterFailed, fetch.DataUnavailable, site.SiteFailed, OSError, ValueError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         print("\nstopped; what is done is kept, and the same command goes on from there", file=sys.stderr)

@@ -1,6 +1,6 @@
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from wna_utils.report import chapters
 from wna_utils.support import paths
@@ -35,6 +35,32 @@ def test_complete_chapter_is_kept_and_remade_only_when_something_changed(noteboo
     made = chapter.read_text()
     (tmp_path / "book/claims.yml").write_text("- {id: s00_time}")
     assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {"n": 2}).read_text() != made
+
+
+def test_new_prose_is_taken_over_without_running_the_code_again(notebook, tmp_path):
+    def rewrite(change):
+        written = nbformat.read(source, as_version=4)
+        change(written.cells)
+        nbformat.write(written, source)
+
+    def output():
+        return [each.outputs for each in nbformat.read(chapter, as_version=4).cells if "time_ns" in each.source]
+
+    source, target = notebook("import time; print(time.time_ns())"), tmp_path / "chapters/x.ipynb"
+    chapter = chapters.execute(source, target, {"n": 2})
+    before = output()
+    rewrite(lambda cells: cells.insert(1, new_markdown_cell("New prose")))
+    rewrite(lambda cells: cells[2].metadata.update(mystnb={"figure": {"name": "tab-x", "caption": "New caption"}}))
+    chapters.execute(source, target, {"n": 2})
+    cells = nbformat.read(chapter, as_version=4).cells
+    assert [each.source for each in cells if each.cell_type == "markdown"] == ["New prose"]
+    assert [each.metadata.get("tags") for each in cells[:2]] == [["parameters"], ["injected-parameters"]]
+    assert cells[-1].metadata.mystnb.figure.caption == "New caption"
+    assert output() == before
+    assert chapters.is_current(source, chapter, {"n": 2})
+    rewrite(lambda cells: cells[2].update(source="import time; print(time.time_ns(), 2)"))
+    chapters.execute(source, target, {"n": 2})
+    assert output() != before
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,8 @@ def test_libraries_concern_all_chapters(real, before, monkeypatch):
 def test_library_that_is_missing_counts_as_none(small, monkeypatch):
     written(small, "1")
     before = all_of(small)
-    assert stamps._versions()["no-such-library"] == "none"
-    installed = stamps._versions() | {"no-such-library": "1"}
+    assert stamps.library_versions()["no-such-library"] == "none"
+    installed = stamps.library_versions() | {"no-such-library": "1"}
     monkeypatch.setattr(metadata, "version", installed.get)
     assert changed(small, before) == {"a"}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 
+from wna_utils.report import prose
 from wna_utils.report.kernels import own_kernel
 from wna_utils.report.provenance import commit, device_in_words, versions
 from wna_utils.report.stamps import stamp
@@ -47,13 +48,14 @@ def execute(
 ) -> Path:
     """Run a notebook through papermill into the file `chapter`, unless what is there was made from the same things.
 
-    The result replaces the old chapter only when it is complete (see `problems`); one that failed is left in the
-    folder `failed` (`_build/failed/`). On a terminal a bar shows the `progress`. Raises `ChapterFailed`, with the
-    notebook's own error, otherwise.
+    Where only its prose is another, the chapter gets that, and keeps what its code gave. The result replaces the old
+    chapter only when it is complete (see `problems`); one that failed is left in the folder `failed`
+    (`_build/failed/`). On a terminal a bar shows the `progress`. Raises `ChapterFailed`, with the notebook's own error,
+    otherwise.
     """
-    if not force and is_current(notebook, chapter, parameters):
+    if not force and (is_current(notebook, chapter, parameters) or _renewed(notebook, chapter, parameters)):
         return chapter
-    made_from = stamp(notebook, parameters)
+    made_from, of_code = stamp(notebook, parameters), stamp(notebook, parameters, prose=False)
     paths.data_dir(), paths.cache_dir()  # made absolute: the kernel works in another folder
     os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
     with TemporaryDirectory() as own:
@@ -69,6 +71,7 @@ def execute(
     device = device_in_words(parameters.get("device", "auto"))
     executed.metadata["wna"] = {
         "stamp": made_from,
+        "stamp of the code": of_code,
         "profile": parameters.get("profile", "book"),
         "commit": commit(),
         "device": device,
@@ -77,6 +80,23 @@ def execute(
     with paths.replacing(chapter) as temporary:
         nbformat.write(executed, temporary)
     return chapter
+
+
+def _renewed(notebook: Path, chapter: Path, parameters: dict[str, Any]) -> bool:
+    """Put a notebook's new prose into its chapter, if its code, and all that this uses, are the same."""
+    if not chapter.exists():
+        return False
+    existing = nbformat.read(chapter, as_version=4)
+    of_code = existing.metadata.get("wna", {}).get("stamp of the code")
+    if of_code != stamp(notebook, parameters, prose=False) or problems(existing):
+        return False
+    again = prose.renewed(nbformat.read(notebook, as_version=4), existing)
+    again.metadata["wna"]["stamp"] = stamp(notebook, parameters)
+    if problems(again):
+        return False
+    with paths.replacing(chapter) as temporary:
+        nbformat.write(again, temporary)
+    return True
 
 
 def _attempt(notebook: Path, attempt: Path, parameters: dict[str, Any], progress: bool) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ import yaml
 
 from wna_utils.data.fetch import FILES
 from wna_utils.report import kernels
+from wna_utils.report.prose import FOR_READERS
 from wna_utils.support import paths, recorded
 from wna_utils.support.fingerprint import code_digest
 
@@ -26,8 +27,8 @@ ONLY_ON_SCORECARD = ("amended", "note")  # which is written anew in every build
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
-    """Hash of all that an executed notebook depends on.
+def stamp(notebook: Path, parameters: dict[str, Any], *, prose: bool = True) -> str:
+    """Hash of all that an executed notebook depends on; without `prose`, of what the outputs of its code depend on.
 
     That is its source, parameters, sizes, the claims that it records, the code that it uses of the package, data,
     records, published numbers, library versions, and the same for every notebook that it names (in order to run it).
@@ -36,7 +37,17 @@ def stamp(notebook: Path, parameters: dict[str, Any]) -> str:
     profiles = _yaml((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
     sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
     used = modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
-    parts = [parameters, FILES, cells, sizes, _claims(json.dumps(cells)), used, _versions(), code_digest(kernels)]
+    counted = cells if prose else {stem: [*_code_of(each)] for stem, each in cells.items()}
+    parts = [
+        parameters,
+        FILES,
+        counted,
+        sizes,
+        _claims(json.dumps(cells)),
+        used,
+        library_versions(),
+        code_digest(kernels),
+    ]
     if recorded.__name__ in used:
         parts += [recorded.used(), recorded.checksums()]
     if f"{PACKAGE}.report.published" in used:
@@ -56,6 +67,13 @@ def _cells(notebook: Path) -> dict[str, list]:
     return found
 
 
+def _code_of(cells: list) -> Iterator[list]:
+    """Cells of code, without the metadata that are for readers only."""
+    for kind, source, about in cells:
+        if kind == "code":
+            yield [kind, source, {name: value for name, value in about.items() if name not in FOR_READERS}]
+
+
 def _claims(text: str) -> dict[str, Any]:
     """The claims that notebooks of this text may record or look up, by id."""
     # An id may be put together from parts, but the claim's figure is in the notebook, as that notebook's test demands.
@@ -67,7 +85,7 @@ def _claims(text: str) -> dict[str, Any]:
     return {each["id"]: {k: value for k, value in each.items() if k not in ONLY_ON_SCORECARD} for each in chosen}
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Installed versions of Python and of what the requirements name."""
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     requirements = (Path(find_spec(PACKAGE).origin).parents[1] / "requirements.txt").read_text()
