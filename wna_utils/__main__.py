@@ -1,4 +1,4 @@
-"""The project's commands; `python -m wna_utils --help` lists them."""
+"""The commands of the project: `python -m wna_utils COMMAND`."""
 
 import argparse
 import sys

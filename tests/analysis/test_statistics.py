@@ -232,3 +232,15 @@ def test_direction_is_what_the_whole_interval_says():
         st.Estimate(0, *ends, 5, "networks").direction for ends in ((0.1, 2), (-2, -1), (-1, 1), (np.nan,) * 2)
     ]
     assert directions == [1, -1, 0, 0]
+
+
+def test_share_of_counts_what_holds():
+    assert st.share_of(each > 2 for each in (1, 3, 5)) == st.proportion(2, 3, "networks")
+    assert st.share_of([], "maps").n == 0
+
+
+def test_accuracies_are_those_of_each_set_of_templates(digits):
+    means = digits.class_means().numpy()
+    found = st.template_accuracies([means, -means], digits, "centred")
+    expected = [st.template_accuracy(each, digits.x_test, digits.y_test, "centred").value for each in (means, -means)]
+    assert found.tolist() == expected

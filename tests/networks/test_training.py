@@ -235,3 +235,8 @@ def test_training_goes_on_from_a_given_network(digits):
     assert not torch.allclose(fresh.fc.weight, before.fc.weight)
     other = trained("logistic", digits, seed=1, recipe=QUICK)
     assert not torch.allclose(trained("logistic", digits, recipe=still, start=other).fc.weight, after.fc.weight)
+
+
+def test_accuracies_are_those_of_each_network(digits):
+    networks = [trained("logistic", digits, seed, recipe=QUICK) for seed in (0, 1)]
+    assert training.accuracies(networks, digits).tolist() == [accuracy(each, digits) for each in networks]

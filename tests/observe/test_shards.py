@@ -49,6 +49,31 @@ def test_a_mistake_on_a_worker_is_told_here(client, planted, noise):
 
 
 @pytest.mark.parametrize("shard", [0, 19_999, -2_000])
+class KillsItsWorkerOnce(WhiteNoise):
+    """White noise whose fourth block takes the process with it that makes it first."""
+
+    def __init__(self, shape, marker):
+        super().__init__(shape)
+        self.marker = marker
+
+    def block(self, number, *where):
+        if number == 3 and not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().block(number, *where)
+
+
+@pytest.mark.slow
+def test_worker_that_is_killed_is_replaced_and_what_it_held_is_sent_again(planted, tmp_path):
+    source = KillsItsWorkerOnce((1, 8, 8), tmp_path / "killed")
+    with cluster(jobs=2) as client:
+        for n in (20_000, 24_000):  # the second one after a loss
+            assert observe_on(client, planted, source, n, shard=2_000, cache=False) == observe(
+                planted, WhiteNoise((1, 8, 8)), n, cache=False
+            )
+    assert source.marker.exists()
+
+
 def test_shards_are_whole_blocks(client, planted, noise, shard):
     with pytest.raises(ValueError, match="multiple of 2,000"):
         observe_on(client, planted, noise, 4_000, shard=shard)

@@ -136,5 +136,5 @@ def test_bad_parameter_stops_the_notebook(tmp_path):
     """Which ones are bad, and what is said of them, is tested with the parameters."""
     notebook = paths.NOTEBOOKS / "s21_classification_images.ipynb"
     with pytest.raises(chapters.ChapterFailed, match="has no parameter 'n_nois'"):
-        chapters.execute(notebook, tmp_path / "x.ipynb", {**SMOKE, "n_nois": 5})
+        chapters.execute(notebook, tmp_path / "x.ipynb", {**SMOKE, "n_nois": 5}, failed=tmp_path / "failed")
     assert not list(tmp_path.glob("*.ipynb"))

@@ -18,6 +18,7 @@ from wna_utils.analysis.estimates import (
     mean_over,
     mean_over_pairs,
     proportion,
+    share_of,
 )
 from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
 from wna_utils.analysis.psychometrics import fit_psychometric, s_shaped
@@ -42,6 +43,7 @@ from wna_utils.analysis.templates import (
     read_back,
     strength_and_error,
     stretch,
+    template_accuracies,
     template_accuracy,
 )
 
@@ -80,9 +82,11 @@ __all__ = [
     "read_back",
     "resemblance",
     "s_shaped",
+    "share_of",
     "significant",
     "strength_and_error",
     "stretch",
+    "template_accuracies",
     "template_accuracy",
     "true_correlations",
     "turned",

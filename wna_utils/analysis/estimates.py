@@ -1,6 +1,6 @@
 """Estimates with their intervals: of proportions, means over repetitions, differences, areas under ROC curves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,12 @@ def proportion(successes: int, n: int, of: str) -> Estimate:
         return Estimate(np.nan, np.nan, np.nan, 0, of)
     low, high = np.round(proportion_confint(successes, n, method="wilson"), 12)  # 0 of n begins at 0, not 1e-19
     return Estimate(successes / n, float(low), float(high), n, of)
+
+
+def share_of(flags: Iterable[bool], of: str = "networks") -> Estimate:
+    """Share of repetitions for which something holds, with its 95 % Wilson interval."""
+    held = [bool(flag) for flag in flags]
+    return proportion(sum(held), len(held), of)
 
 
 def mean_over(values: Sequence[float], of: str = "networks", within: tuple[float, float] | None = None) -> Estimate:

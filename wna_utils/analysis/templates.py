@@ -1,10 +1,13 @@
 """Maps as templates: classification images, how well they classify, and what a network calls them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wna_utils.analysis.estimates import Estimate, proportion
+from wna_utils.data.datasets import Dataset
 from wna_utils.networks.training import predict
 from wna_utils.observe.tally import ClassTally, Maps, empty_maps
 from wna_utils.support.checks import one_of
@@ -44,6 +47,11 @@ def template_accuracy(templates: Maps, images: Tensor, labels: Tensor, rule: str
     """Share of images that `match_templates` classifies correctly."""
     correct = match_templates(templates, images, rule) == labels.numpy()
     return proportion(int(correct.sum()), len(correct), "test images")
+
+
+def template_accuracies(sets: Iterable[Maps], dataset: Dataset, rule: str = "dot") -> np.ndarray:
+    """Share of the test images that each set of templates (K, c, h, w) classifies correctly, (sets,)."""
+    return np.array([template_accuracy(maps, dataset.x_test, dataset.y_test, rule).value for maps in sets])
 
 
 def pair_accuracy(template: Maps, images: Tensor, labels: Tensor, rule: str = "dot") -> Estimate:

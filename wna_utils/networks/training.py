@@ -1,10 +1,11 @@
 """Training networks, once: `trained` fits one or takes it from the cache."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
@@ -265,3 +266,8 @@ def accuracy(network: Network | Observer, dataset: Dataset, **options) -> float:
         if known is not None:
             return known
     return (predict(network, dataset.x_test, **options) == dataset.y_test).float().mean().item()
+
+
+def accuracies(networks: Iterable[Network], dataset: Dataset) -> np.ndarray:
+    """Share of the test images that each network classifies correctly, (networks,)."""
+    return np.array([accuracy(network, dataset) for network in networks])
