@@ -34,7 +34,7 @@ lint: $(READY)  ## check style, types, that notebooks carry no outputs, and who 
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
 
-pdf:  ## print the built book to one file, with Chromium or Chrome
+pdf: $(READY)  ## print the built book to one file, with Chromium or Chrome
 	$(VENV)/bin/jupyter-book build . --builder singlehtml --quiet
 	$(PY) -m wna_utils pdf
 
@@ -44,15 +44,17 @@ links: $(READY)  ## try the links to other sites
 bench: $(READY)  ## measure the streaming loop against the original's
 	$(PY) -m wna_utils bench
 
-constraints: $(READY)  ## write down the versions of everything that is installed, after a change of requirements.txt
-	{ head -3 constraints.txt; $(PY) -m pip freeze --exclude-editable | sort -f; } > constraints.new
+constraints:  ## install what requirements.txt says now, and write down the versions of all that is installed
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	head -3 constraints.txt > constraints.new
+	$(PY) -m pip freeze --exclude-editable >> constraints.new
 	mv constraints.new constraints.txt
 
 clean:  ## remove what is built, but neither the data nor trained networks and tallies
 	rm -rf _build book/chapters book/generated .pytest_cache .ruff_cache
 
 help:  ## show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.x")'

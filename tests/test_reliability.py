@@ -18,13 +18,14 @@ from wna_utils.report import chapters
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import paths
 
+pytestmark = pytest.mark.slow
+
 TRAIN_AND_SHOW = """
 from wna_utils.data import datasets
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.networks.training import Recipe, trained
 
-pytestmark = pytest.mark.slow
 digits = datasets.load("digits")
 network = trained("cnn", digits, recipe=Recipe(epochs=2))
 tally = observe(network, WhiteNoise((1, 28, 28)), {n})

@@ -60,10 +60,10 @@ def print_book() -> None:
     from wna_utils.report import browser
 
     one_page, target = paths.ROOT / "_build" / "singlehtml", paths.ROOT / "_build" / "html" / "book.pdf"
-    whole = (
-        one_page / "book.html"
-    )  # beside its pictures: the builder puts it where the first page is, and they get lost
-    whole.write_bytes((one_page / "book" / "intro.html").read_bytes())
+    first, whole = one_page / "book" / "intro.html", one_page / "book.html"
+    if not first.exists():
+        sys.exit("the book is not built as one page: `make pdf` does both")
+    whole.write_bytes(first.read_bytes())  # beside its pictures, which get lost where the builder puts it
     browser.print_pdf(whole, target)
     print(f"The book is in {target}")
 

@@ -21,7 +21,7 @@ def _what(translator, node: HideCodeCellNode) -> str:
     domain = translator.builder.env.domains["std"]
     for figure in node.parent.findall(nodes.figure):
         kind = domain.get_enumerable_node_type(figure)
-        if number := translator.builder.fignumbers.get(kind, {}).get(figure["ids"][0]):
+        if number := translator.builder.fignumbers.get(kind, {}).get((figure["ids"] or [""])[0]):
             return f"the code of {translator.config.numfig_format[kind] % '.'.join(map(str, number))}"
     return "the code of this step"
 

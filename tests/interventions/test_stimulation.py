@@ -157,6 +157,11 @@ def test_experiment_is_its_psychometric_curves(experiment):
     assert np.array_equal(found[i, k], psychometric(experiment.networks[i], "conv2", *shown).numpy())
 
 
+def test_some_classes_are_those_of_all(experiment):
+    of_all = experiment.recognised("fc1", (0, 5))
+    assert np.array_equal(experiment.recognised("fc1", (0, 5), classes=[2]), of_all[:, [2]])
+
+
 def test_wrong_maps_get_the_same_changes_in_another_order(experiment):
     change = experiment.change(0, "fc1", 1, 8)
     shown = (experiment.images[0][1], 1, experiment.levels, [to_other_maps(change, seed=1)], experiment.noise[0])

@@ -1,3 +1,6 @@
+import os
+import signal
+
 import pytest
 import torch
 
@@ -48,7 +51,6 @@ def test_a_mistake_on_a_worker_is_told_here(client, planted, noise):
         observe_on(client, Observer(planted, noise.shape), WhiteNoise((1, 9, 9)), 4_000, cache=False)
 
 
-@pytest.mark.parametrize("shard", [0, 19_999, -2_000])
 class KillsItsWorkerOnce(WhiteNoise):
     """White noise whose fourth block takes the process with it that makes it first."""
 
@@ -74,6 +76,7 @@ def test_worker_that_is_killed_is_replaced_and_what_it_held_is_sent_again(plante
     assert source.marker.exists()
 
 
+@pytest.mark.parametrize("shard", [0, 19_999, -2_000])
 def test_shards_are_whole_blocks(client, planted, noise, shard):
     with pytest.raises(ValueError, match="multiple of 2,000"):
         observe_on(client, planted, noise, 4_000, shard=shard)

@@ -37,6 +37,13 @@ def test_missing_browser_is_one_sentence(tmp_path, monkeypatch):
         browser.complaints([tmp_path / "page.html"])
 
 
+def test_browser_that_does_not_work_is_told(tmp_path, monkeypatch):
+    for command in ("true", "false"):
+        monkeypatch.setattr(browser.shutil, "which", lambda name, command=command: command)
+        with pytest.raises(ValueError, match=f"{command} shows no page"):
+            browser.complaints([tmp_path / "page.html"])
+
+
 def test_browser_that_prints_nothing_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(browser.shutil, "which", lambda name: "true")
     with pytest.raises(ValueError, match="the browser printed nothing"):

@@ -2,7 +2,7 @@ import time
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from wna_utils.report import chapters
 from wna_utils.report.build import build, usual_jobs
@@ -49,6 +49,23 @@ def test_chapters_are_made_side_by_side_and_a_failed_one_stops_no_other(notebook
     assert printed("good") == "1\n"
     assert not (paths.CHAPTERS / "bad.ipynb").exists()
     assert (paths.ROOT / "_build/failed/bad.ipynb").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_new_prose_is_taken_over_and_nothing_executed(notebook, jobs):
+    one = notebook("one", "import time; print(time.time_ns())")
+    [(_, seconds)] = build([one], {}, jobs=jobs)
+    assert seconds > 0
+    before = printed("one")
+    written = nbformat.read(one, as_version=4)
+    written.cells.insert(0, new_markdown_cell("New prose"))
+    nbformat.write(written, one)
+    assert list(build([one], {}, jobs=jobs)) == [("one", 0.0)]
+    assert printed("one") == before
+    assert nbformat.read(paths.CHAPTERS / "one.ipynb", as_version=4).cells[0].source == "New prose"
+    [(_, seconds)] = build([one], {}, jobs=jobs, force=True)
+    assert seconds > 0
+    assert printed("one") != before
 
 
 def test_only_what_has_changed_is_made_again(notebook):

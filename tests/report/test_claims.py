@@ -35,6 +35,7 @@ def test_bare_number_that_a_page_would_show_as_a_tuple_is_refused():
             "points",
             "10.0 points (95 % CI −5.0 to 25.0 points; n = 5 networks)",
         ),
+        (Estimate(0.4, -0.7, 1.5, 5, "networks"), "count", "0.4 (95 % CI −0.7 to 1.5; n = 5 networks)"),
         (Estimate(8.2, 7.4, 9, 5, "networks"), "count", "8.2 (95 % CI 7.4 to 9; n = 5 networks)"),
         (Estimate(-0.001, -0.1, 0.1, 5, "networks"), "number", "0.00 (95 % CI −0.10 to 0.10; n = 5 networks)"),
         (Estimate(np.nan, np.nan, np.nan, 0, "maps"), "number", "no samples"),

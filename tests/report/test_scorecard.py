@@ -180,3 +180,27 @@ def test_what_lacks_an_interval_or_networks_needs_a_reason(monkeypatch, claim, e
     assert len(problems) == len(told)
     assert all(words in problem for words, problem in zip(told, problems, strict=True))
     assert not scorecard._unexplained(scorecard.Measured({"a": found}, {}, {}, judged=False))
+
+
+def test_order_of_rules_and_results_is_counted_and_said_row_by_row(card):
+    rule = {"use": "low", "reproduced": (0.7, None), "partly": (0.3, None)}
+    amended = {"when": date(2026, 11, 26), "why": "it could not fail", "verdict": "partly"}
+    claims = [
+        {"order": "history", "amended": [amended | {"rule": rule}]},
+        {"id": "b", "amended": [amended]},
+        {"id": "c", "order": "history", "note": "Only so much is known."},
+    ]
+    text, summary = card(claims, [(name, 0.6) for name in "abc"])
+    assert "Of 3 rules, 1 were replaced in the open after a first result had been seen; of 1 more," in summary
+    assert "the history shows of 2; of the others it is our word" in summary
+    assert text.count("The history shows the first rule committed before the run.") == 1
+    assert text.count("The history shows the rule committed before the run.") == 1
+    assert text.count("that the rule was first, the history does not show") == 1
+    assert "Only so much is known." in text
+
+
+@pytest.mark.parametrize(("value", "low", "met"), [(1.0, 0.72, False), (1.0, 0.85, True), (0.9, 0.72, True)])
+def test_rule_that_so_few_cannot_meet_is_refused(value, low, met):
+    rule = Rule(use="low", reproduced=(0.8, 1), partly=(0.5, 1))
+    ours = Estimate(value, low, 1.0, 10, "networks")
+    assert scorecard._out_of_reach(rule, "percent", ours) is not met

@@ -9,7 +9,7 @@ def book(tmp_path, monkeypatch):
     """A book whose pages a stand-in for jupyter-book makes; returns its folder and the list of builds."""
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(site, "SITE", tmp_path / "_build/html")
-    monkeypatch.setattr(site, "MADE_FROM", tmp_path / "_build/html/.made-from")
+    monkeypatch.setattr(site, "MADE_FROM", tmp_path / "_build/site-made-from")
     (tmp_path / "book/recorded").mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml", "book/intro.md", "book/recorded/some"):
         (tmp_path / name).write_text("text")
@@ -22,11 +22,11 @@ def book(tmp_path, monkeypatch):
         return type("Done", (), {"returncode": 0})
 
     monkeypatch.setattr(site.subprocess, "run", run)
-    monkeypatch.setattr(site.site_checks.browser, "find", lambda: None)
+    monkeypatch.setattr(site.browser, "find", lambda: None)
     return tmp_path, builds
 
 
-def test_pages_are_built_once_and_again_when_something_changes(book):
+def test_pages_are_built_once_and_again_when_something_changes(book, monkeypatch):
     folder, builds = book
     assert [site.build(), site.build()] == [True, False]
     (folder / "book/recorded/some").write_text("other")  # of which pages show what `pages` wrote
@@ -35,6 +35,11 @@ def test_pages_are_built_once_and_again_when_something_changes(book):
         (folder / name).write_text("other")
         assert site.build()
     assert len(builds) == 4
+    (site.SITE / "index.html").unlink()
+    assert site.build()
+    monkeypatch.setattr(site.browser, "find", lambda: "another browser")
+    monkeypatch.setattr(site.browser, "complaints", lambda pages: [])
+    assert [site.build(), site.build()] == [True, False]
 
 
 def test_pages_with_a_problem_are_built_again(book, monkeypatch):

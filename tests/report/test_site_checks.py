@@ -8,7 +8,8 @@ GOOD = """<!DOCTYPE html>
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path, monkeypatch):
+    monkeypatch.setattr(site_checks.browser, "find", lambda: None)  # it has tests of its own
     (tmp_path / "a.png").write_bytes(b"png")
     (tmp_path / "other.html").write_text(GOOD)
     return tmp_path
@@ -41,3 +42,10 @@ def test_bad_page_is_noticed(site, old, new, problem):
     [found] = site_checks.page_problems(site)
     assert problem in found
     assert found.startswith("page.html")
+
+
+def test_what_a_browser_complains_of_is_a_problem(site, monkeypatch):
+    (site / "page.html").write_text(GOOD)
+    monkeypatch.setattr(site_checks.browser, "find", lambda: "a browser")
+    monkeypatch.setattr(site_checks.browser, "complaints", lambda pages: ["x is not defined"] * (len(pages) == 2))
+    assert site_checks.page_problems(site) == ["in a browser: x is not defined"]

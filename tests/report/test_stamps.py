@@ -200,6 +200,24 @@ def test_parameters_source_and_metadata_count(small):
     assert len(found) == 5
 
 
+def test_without_prose_only_what_reaches_the_code_counts(small, monkeypatch):
+    def stamp(parameters=None, **of_last):
+        cells = [new_markdown_cell("Prose", id="a"), new_code_cell("n = 1", id="b")]
+        cells[of_last.pop("cell", 0)].update(of_last)
+        nbformat.write(new_notebook(cells=cells), path)
+        return stamps.stamp(path, parameters or {}, prose=False)
+
+    path = written(small, "n = 1")
+    before = stamp()
+    assert stamp(source="Other prose") == before
+    assert stamp(cell=1, metadata={"mystnb": {"figure": {"name": "fig-a", "caption": "A caption"}}}) == before
+    assert stamp({"n": 2}) != before
+    assert stamp(cell=1, source="n = 2") != before
+    assert stamp(cell=1, metadata={"tags": ["parameters"]}) != before
+    monkeypatch.setattr(stamps, "FILES", {"mnist": {}})
+    assert stamp() != before
+
+
 def test_data_count(small, monkeypatch):
     written(small, "1")
     before = all_of(small)

@@ -135,7 +135,10 @@ def evaluate(
 
 
 def difference(tally: ClassTally, other: ClassTally) -> np.ma.MaskedArray:
-    """z of how much the maps of two networks differ, (K, h, w): of each class's mean less the mean of other classes."""
+    """How much the maps of two networks differ, (K, h, w): z of each class's mean less that of the other classes.
+
+    The mean over channels, so that in grey images it is a z.
+    """
     (ours, error), (theirs, their_error) = _contrast(tally), _contrast(other)
     return ((ours - theirs) / np.ma.sqrt(error**2 + their_error**2)).mean(1)
 

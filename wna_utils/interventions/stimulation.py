@@ -136,7 +136,9 @@ class Experiment:
     noise: Sequence[Tensor]
     levels: Sequence[float]
     device: str = "auto"
-    _activations: dict[tuple[int, str, int], Tensor] = field(default_factory=dict, repr=False)
+    _activations: dict[tuple[int, str, int], Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def activation(self, i: int, layer: str, k: int) -> Tensor:
         """How much class k activates each neuron of the maps of network i's layer, (m, h', w')."""
@@ -151,15 +153,23 @@ class Experiment:
         return bias_change(self.activation(i, layer, k), layer, abs(strength), rule, sign)
 
     def recognised(
-        self, layer: str, strengths: Sequence[float], rule: str = "code", *, wrong_maps: bool = False
+        self,
+        layer: str,
+        strengths: Sequence[float],
+        rule: str = "code",
+        *,
+        classes: Sequence[int] | None = None,
+        wrong_maps: bool = False,
     ) -> np.ndarray:
         """How many of a class's images are called it, (networks, K, strengths, levels); see `change` for the strengths.
 
-        With `wrong_maps`, the control, each change is given to the layer's maps in a random order.
+        Of all classes, or of some. With `wrong_maps`, the control, each change is given to the layer's maps in a random
+        order.
         """
+        asked = range(len(self.typical)) if classes is None else classes
         return np.array(
             [
-                [self._of_class(i, layer, k, strengths, rule, wrong_maps) for k in range(len(self.typical))]
+                [self._of_class(i, layer, k, strengths, rule, wrong_maps) for k in asked]
                 for i in range(len(self.networks))
             ]
         )

@@ -15,8 +15,8 @@ from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording, by_response, packed, unpacked
-from wna_utils.report.provenance import commit, device_in_words, versions
-from wna_utils.report.stamps import modules
+from wna_utils.report.provenance import commit, device_in_words
+from wna_utils.report.stamps import library_versions, modules
 from wna_utils.support import paths, recorded
 from wna_utils.support.checks import whole
 from wna_utils.support.fingerprint import digest
@@ -57,8 +57,8 @@ def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list
     if damaged:  # nothing is read of a file that is not what it was
         return damaged
     before = paths.cache_dir() / "audits" / f"{_key(blocks, device)}.json"
-    if before.exists() and not force:
-        return [Finding(**finding) for finding in json.loads(before.read_text())]
+    if not force and (kept := _kept(before)):
+        return kept
     findings = _findings(blocks, device)
     if not any(finding.problem for finding in findings):
         with paths.replacing(before) as temporary:
@@ -66,10 +66,19 @@ def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list
     return findings
 
 
+def _kept(path: Path) -> list[Finding]:
+    """The findings of an audit before; none if there are none, or they were damaged."""
+    try:
+        return [Finding(**finding) for finding in json.loads(path.read_text())]
+    except (FileNotFoundError, TypeError, ValueError):
+        return []
+
+
 def _key(blocks: int, device: str) -> str:
     """Hash of all that the findings of an audit depend on."""
     code = modules(["from wna_utils.report import audit"])
-    return digest(_commit(), recorded.checksums(), blocks, device_in_words(device), versions(), sorted(code.items()))
+    machine = device_in_words(device), sorted(library_versions().items())
+    return digest(_commit(), recorded.checksums(), blocks, *machine, sorted(code.items()))
 
 
 def _findings(blocks: int, device: str) -> list[Finding]:

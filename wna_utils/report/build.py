@@ -33,6 +33,7 @@ def build(
 ) -> Iterator[tuple[str, float]]:
     """Execute notebooks into chapters where something has changed; name and seconds of each, when it is done.
 
+    Where a notebook's prose alone has changed, its chapter gets that, and nothing is executed.
     With one job a chapter has all cores. With more, each has a process of its own with one thread, also if only one is
     left to do, since what is trained depends on the number of threads; that keeps the cores busier, since not all that
     a notebook does can be shared among threads. Raises `ChapterFailed` for those that failed, when all others are done.
@@ -41,6 +42,10 @@ def build(
     stale = {of: each for of, each in chapter.items() if force or not chapters.is_current(of, each, parameters)}
     yield from ((notebook.stem, 0.0) for notebook in notebooks if notebook not in stale)
     failures = []
+    if not force:
+        for notebook in [each for each in stale if chapters.renewed(each, stale[each], parameters)]:
+            del stale[notebook]
+            yield notebook.stem, 0.0
     for notebook, done in (_one_by_one if jobs == 1 else _side_by_side)(stale, parameters, jobs):
         if isinstance(done, float):
             yield notebook.stem, done

@@ -53,7 +53,7 @@ def execute(
     (`_build/failed/`). On a terminal a bar shows the `progress`. Raises `ChapterFailed`, with the notebook's own error,
     otherwise.
     """
-    if not force and (is_current(notebook, chapter, parameters) or _renewed(notebook, chapter, parameters)):
+    if not force and (is_current(notebook, chapter, parameters) or renewed(notebook, chapter, parameters)):
         return chapter
     made_from, of_code = stamp(notebook, parameters), stamp(notebook, parameters, prose=False)
     paths.data_dir(), paths.cache_dir()  # made absolute: the kernel works in another folder
@@ -82,8 +82,8 @@ def execute(
     return chapter
 
 
-def _renewed(notebook: Path, chapter: Path, parameters: dict[str, Any]) -> bool:
-    """Put a notebook's new prose into its chapter, if its code, and all that this uses, are the same."""
+def renewed(notebook: Path, chapter: Path, parameters: dict[str, Any]) -> bool:
+    """Put a notebook's new prose into its chapter if its code, and all that this uses, is the same; whether it is."""
     if not chapter.exists():
         return False
     existing = nbformat.read(chapter, as_version=4)

@@ -89,7 +89,7 @@ def in_words(estimate: Estimate, unit: str) -> Printed:
 
 def _number(value: float, unit: str, decimals: int = 1) -> str:
     if unit == "count":
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+        return (f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}").replace("-", "−")
     if unit == "percent":
         too_small_to_round = 0 < abs(value) < 0.00005
         return f"{100 * value:.1g} %".replace("-", "−") if too_small_to_round else number(value, decimals, percent=True)

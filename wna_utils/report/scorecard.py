@@ -82,7 +82,7 @@ def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
 
 
 def _unexplained(measured: Measured) -> list[str]:
-    """Estimates that lack an interval, or three networks, without a reason in the ledger."""
+    """Estimates that lack an interval, or three networks, without a reason in the ledger; rules out of reach."""
     found = []
     for claim in ledger().values() if measured.judged else ():
         ours = measured.as_text.get(claim.id)
@@ -224,15 +224,17 @@ def _summary(measured: Measured) -> str:
 
 
 def _order(decided: list[Claim]) -> list[str]:
-    """How many rules were there before their results, as the history shows, and how many were amended afterwards."""
-    amended = sum(bool(claim.amended) for claim in decided)
-    shown = sum(not claim.amended and claim.order == "history" for claim in decided)
+    """How many rules were amended after a result, and of how many the history shows that they came before it."""
     if not decided:
         return []
+    other_rule = sum(any(each.rule for each in claim.amended) for claim in decided)
+    otherwise = sum(bool(claim.amended) for claim in decided) - other_rule
+    shown = sum(claim.order == "history" for claim in decided)
     return [
-        f"Of {len(decided)} rules, {amended} were amended in the open after a first result had been seen; their rows "
-        f"say how and why. Of the others, the history shows that {shown} are older than their results; of the "
-        f"remaining {len(decided) - amended - shown} it is our word."
+        f"Of {len(decided)} rules, {other_rule} were replaced in the open after a first result had been seen; of "
+        f"{otherwise} more, what is measured or counted was changed, or a rule by the code was added. Their rows say "
+        f"how and why. That the first rule is older than the first result, the history shows of {shown}; of the others "
+        "it is our word."
     ]
 
 

@@ -36,7 +36,7 @@ def stamp(notebook: Path, parameters: dict[str, Any], *, prose: bool = True) -> 
     cells = _cells(notebook)
     profiles = _yaml((paths.NOTEBOOKS / "profiles" / "sizes.yaml").read_text()) or {}
     sizes = {f"{name} {stem}": of[stem] for name, of in profiles.items() for stem in cells if stem in (of or {})}
-    used = modules([source for each in cells.values() for kind, source, _ in each if kind == "code"])
+    used = modules([source for each in cells.values() for kind, source, *_ in each if kind == "code"])
     counted = cells if prose else {stem: [*_code_of(each)] for stem, each in cells.items()}
     parts = [
         parameters,
@@ -56,11 +56,12 @@ def stamp(notebook: Path, parameters: dict[str, Any], *, prose: bool = True) -> 
 
 
 def _cells(notebook: Path) -> dict[str, list]:
-    """Type, source and metadata of every cell, by notebook: of this one, and of those that are named in it."""
+    """Type, source, metadata and attachments of every cell, by notebook: of this one, and of those named in it."""
     found, waiting = {}, [notebook]
     while waiting:
         each = waiting.pop()
-        found[each.stem] = [[c.cell_type, c.source, c.metadata] for c in nbformat.read(each, as_version=4).cells]
+        cells = nbformat.read(each, as_version=4).cells
+        found[each.stem] = [[c.cell_type, c.source, c.metadata, c.get("attachments", {})] for c in cells]
         text = json.dumps(found[each.stem])
         named = [other for other in paths.NOTEBOOKS.glob("*.ipynb") if other.name in text]
         waiting += [other for other in named if other.stem not in found]
@@ -69,7 +70,7 @@ def _cells(notebook: Path) -> dict[str, list]:
 
 def _code_of(cells: list) -> Iterator[list]:
     """Cells of code, without the metadata that are for readers only."""
-    for kind, source, about in cells:
+    for kind, source, about, _ in cells:
         if kind == "code":
             yield [kind, source, {name: value for name, value in about.items() if name not in FOR_READERS}]
 
@@ -85,10 +86,10 @@ def _claims(text: str) -> dict[str, Any]:
     return {each["id"]: {k: value for k, value in each.items() if k not in ONLY_ON_SCORECARD} for each in chosen}
 
 
-def library_versions() -> dict[str, str]:
-    """Installed versions of Python and of what the requirements name."""
+def library_versions(file: str = "requirements.txt") -> dict[str, str]:
+    """Installed versions of Python and of what the requirements, or the constraints, name."""
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    requirements = (Path(find_spec(PACKAGE).origin).parents[1] / "requirements.txt").read_text()
+    requirements = (Path(find_spec(PACKAGE).origin).parents[1] / file).read_text()
     for name in re.findall(r"^\w[\w.-]*", requirements, re.MULTILINE):
         try:
             found[name] = metadata.version(name)

@@ -36,7 +36,7 @@ def with_interval(value: float, low: float, high: float, digits: int = 2, percen
 
 
 def estimate(found: Estimate, digits: int = 1, percent: bool = False) -> str:
-    """An estimate with its interval and n in brackets: "51.2 % (42.0 to 60.4; 5)"."""
+    """An estimate with its interval and n in brackets: "51.2 % (42.0 to 60.4 %; 5)"."""
     if np.isnan(found.value):
         return "no samples"
     interval = with_interval(found.value, found.low, found.high, digits, percent)
