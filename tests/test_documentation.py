@@ -63,9 +63,13 @@ def test_commands_exist_and_take_what_they_are_given(words):
         case ["papermill", "--help-notebook", notebook]:
             assert (ROOT / notebook).exists()
         case ["papermill", notebook, _, *options]:
-            given = dict(zip(options[1::3], map(yaml.safe_load, options[2::3]), strict=True)) if "-p" in options else {}
-            if "-f" in options:
-                given = yaml.safe_load((ROOT / options[options.index("-f") + 1]).read_text())
+            given = {}
+            while options:
+                match options:
+                    case ["-f", profile, *options]:
+                        given = yaml.safe_load((ROOT / profile).read_text()) | given
+                    case ["-p", name, value, *options]:
+                        given[name] = yaml.safe_load(value)
             params.check((NOTEBOOKS / notebook).stem, given, given)
         case ["source" | "dask" | "git" | "pip", *_]:
             pass

@@ -36,7 +36,10 @@ def test_profile_changes_sizes_but_not_what_was_given_by_hand():
         ({"n_noise": "many"}, "n_noise: input should be a valid integer; got 'many'"),
         ({"n_noise": 1.5}, "n_noise: input should be a valid integer; got 1.5"),
         ({"seed": True}, "seed: input should be a valid integer; got True"),
-        ({"contrasts": 0.5}, "contrasts: input should be a valid list; got 0.5"),
+        (
+            {"contrasts": 0.5},
+            r"contrasts: input should be a valid list; got 0.5 \(papermill takes lists as -y '\{contrasts: ",
+        ),
         ({"contrasts": [0.5, "x"]}, r"contrasts\[1\]: input should be a valid number; got 'x'"),
         ({"contrasts": []}, "contrasts: list should have at least 1 item"),
         ({"contrasts": [0.0]}, r"contrasts\[0\]: input should be greater than or equal to 0.01; got 0"),

@@ -64,7 +64,8 @@ def _first_problem(error: ValidationError) -> str:
     name, *places = first["loc"]
     where = name + "".join(f"[{place}]" for place in places)
     problem = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {problem[0].lower()}{problem[1:]}; got {first['input']!r}"
+    remedy = f" (papermill takes lists as -y '{{{where}: [1, 2]}}')" if first["type"] == "list_type" else ""
+    return f"{where}: {problem[0].lower()}{problem[1:]}; got {first['input']!r}{remedy}"
 
 
 def declaration(notebook: str) -> dict[str, tuple[Any, Any]]:
