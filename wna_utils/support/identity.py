@@ -9,7 +9,6 @@ import copyreg
 import dataclasses
 import datetime
 import decimal
-import dis
 import functools
 import hashlib
 import importlib
@@ -21,8 +20,8 @@ import re
 import sys
 import types
 from collections import OrderedDict, defaultdict, deque, namedtuple
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain, takewhile
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
@@ -30,8 +29,9 @@ import numpy as np
 import torch
 import torch.fx
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
+from wna_utils.support.attributes import hides_more, state_of, without_hooks, without_ignored
+from wna_utils.support.bytecode import Constant, analysed
 from wna_utils.support.fingerprint import digest, tensor_digest
 from wna_utils.support.libraries import Uncertain, is_imported, is_of_library, library_name, require_version, version_of
 
@@ -47,22 +47,10 @@ DESCRIPTORS: tuple[type, ...] = (types.MemberDescriptorType, types.GetSetDescrip
 DESCRIPTORS += (types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 FIELD = ("name", "default", "default_factory", "init", "kw_only", "metadata")  # what counts of a dataclass's field
 
-# Attributes that say nothing of what a class, function or module does, or are caches that Python keeps there.
-IGNORED = {
-    "__module__", "__name__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__",
-    "__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__", "__type_params__",
-    "__abstractmethods__", "_abc_impl", "__slotnames__", "__dataclass_params__", "__orig_bases__", "__parameters__",
-    "_value2member_map_", "_inverted_", "__builtins__", "__loader__", "__spec__", "__file__", "__cached__",
-    "__package__", "__path__",
-}  # fmt: skip
-# What PyTorch keeps of a network besides settings and weights: its mode, and hooks, of which there must be none.
-NETWORK = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"}
-NETWORK |= {"_flat_weight_refs", "_is_torch_compile"}  # weights once more, and that a copy has been compiled
-BOOKKEEPING = {nn.Module: NETWORK, np.ma.MaskedArray: vars(np.ma.masked_array(0)).keys()}
 # They reach things by a text, or outside of the program.
 BLIND = (eval, exec, globals, __import__, importlib.import_module, sys.modules, open, os.environ, os.getenv)
 MISSING = object()
-HEAP, MANAGED_WEAKREF, MANAGED_DICT, HAS_DOCSTRING = 1 << 9, 1 << 3, 1 << 4, 1 << 26  # CPython's flags of types, code
+HEAP = 1 << 9  # CPython's flag of a type that is not built in
 
 
 def identity(*objects: object) -> str:
@@ -128,14 +116,14 @@ class _Walk:
         if name is not None:
             placed = [item for each in cls.__mro__ for item in sorted(vars(each).items()) if _is_placed(item[1])]
             return self.all("class of a library", name, *chain.from_iterable(placed))
-        namespace = sorted(_without_ignored(vars(cls)).items())
+        namespace = sorted(without_ignored(vars(cls)).items())
         return self.all("class", type(cls), cls.__bases__, *chain.from_iterable(namespace))
 
     def module(self, module: types.ModuleType) -> str:
         """A module as a value: what will be taken from it is not known, so that all counts if it is one's own."""
         if version := version_of(module.__name__):
             return digest("library", module.__name__, version)
-        return self.all("module", *chain.from_iterable(sorted(_without_ignored(vars(module)).items())))
+        return self.all("module", *chain.from_iterable(sorted(without_ignored(vars(module)).items())))
 
     def function(self, function: types.FunctionType) -> str:
         if function.__globals__ is globals():  # how identities are made decides no result
@@ -143,12 +131,12 @@ class _Walk:
         own = not is_of_library(function)
         if not own and (name := library_name(function)):
             return digest("library", name)
-        text, loads, imports = _analysed(function.__code__)
-        held = (function.__defaults__, function.__kwdefaults__, function.__closure__, _without_ignored(vars(function)))
+        text = _code(function.__code__)
+        held = (function.__defaults__, function.__kwdefaults__, function.__closure__, without_ignored(vars(function)))
         if not own:  # made by a library's function, as wrappers are; what it loads has the library's version
             return self.all("function of a library", text, require_version(function.__globals__["__name__"]), *held)
-        reached = [self._loaded(function, *path) for path in loads]
-        reached += [self._imported(function, *each) for each in imports]
+        reached = [self._loaded(function, *path) for path in analysed(function.__code__).loads]
+        reached += [self._imported(function, *each) for each in analysed(function.__code__).imports]
         return self.all("function", text, *held, *reached)
 
     def _loaded(self, function: Any, name: str, *attributes: str) -> str:
@@ -193,15 +181,15 @@ class _Walk:
             values = None
         if values is None or tensor.is_quantized:  # quantized ones have scales, too
             raise Uncertain(f"a tensor of {tensor.dtype}, {tensor.layout}, on {tensor.device} cannot be hashed")
-        return self.all("tensor", type(tensor), values, _state(tensor))
+        return self.all("tensor", type(tensor), values, state_of(tensor))
 
     def array(self, array: np.ndarray | np.generic) -> str:
         if isinstance(array, np.ma.MaskedArray):
-            parts = (array.data, np.ma.getmaskarray(array), array.fill_value, _state(array))
+            parts = (array.data, np.ma.getmaskarray(array), array.fill_value, state_of(array))
             return self.all("masked", type(array), *parts)
         held = np.asarray(array)
         values = held.tolist() if held.dtype.hasobject else hashlib.sha256(held.tobytes()).hexdigest()
-        state = {} if type(array) is np.memmap else _state(array)
+        state = {} if type(array) is np.memmap else state_of(array)
         return self.all("array", type(array), repr(held.dtype), held.shape, values, state)
 
     def instance(self, value: object) -> str:
@@ -212,55 +200,10 @@ class _Walk:
         if cls in REDUCED:
             return self.all("reduced", copyreg.dispatch_table.get(cls, cls.__reduce__)(value))
         base = next(each for each in CONTENTS if each in cls.__mro__)
-        if _hides_more(cls, base):
+        if hides_more(cls, base):
             raise Uncertain(f"{cls.__module__}.{cls.__qualname__} cannot be hashed for certain")
-        contents, attributes = CONTENTS[base](self, value), chain.from_iterable(_state(value).items())
+        contents, attributes = CONTENTS[base](self, value), chain.from_iterable(state_of(value).items())
         return digest("instance", self.of(cls), self.all("contents", *contents), self.all("attributes", *attributes))
-
-
-def _without_ignored(names: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in names.items() if name not in IGNORED}
-
-
-def _slots(cls: type) -> list[types.MemberDescriptorType]:
-    owners = [each for each in cls.__mro__ if "__slots__" in vars(each)]
-    members = [value for each in owners for _, value in sorted(vars(each).items())]
-    return [value for value in members if isinstance(value, types.MemberDescriptorType)]
-
-
-def _state(value: object) -> dict[str, object]:
-    """An object's attributes, in slots, too."""
-    state = _without_ignored(object.__getattribute__(value, "__dict__")) if type(value).__dictoffset__ else {}
-    for i, slot in enumerate(_slots(type(value))):
-        try:
-            state[f"{i} {slot.__name__}"] = slot.__get__(value)
-        except AttributeError:  # not set
-            continue
-    dropped = next((names for cls, names in BOOKKEEPING.items() if isinstance(value, cls)), ())
-    return {name: held for name, held in state.items() if name not in dropped}
-
-
-def _hides_more(cls: type, base: type) -> bool:
-    """Whether objects of the class are larger than `base`, attributes and slots make them: they have a state in C."""
-
-    def added(offset: str, managed: int) -> bool:
-        return getattr(cls, offset) != getattr(base, offset) and not cls.__flags__ & managed
-
-    fields = len(_slots(cls)) + added("__dictoffset__", MANAGED_DICT) + added("__weakrefoffset__", MANAGED_WEAKREF)
-    return cls.__basicsize__ > base.__basicsize__ + fields * tuple.__itemsize__ or cls.__itemsize__ > base.__itemsize__
-
-
-def _without_hooks(_: _Walk, network: nn.Module) -> tuple[()]:
-    """Nothing; raises `Uncertain` if there is a hook on the network or on a layer of it."""
-    everywhere = [value for name, value in vars(torch_module).items() if name.startswith("_global_") and "hook" in name]
-    if any(isinstance(hooks, dict) and hooks for hooks in everywhere):
-        raise Uncertain("a hook is registered on all networks")
-    for layer, module in nn.Module.named_modules(network):
-        for name in NETWORK:
-            hooks = vars(module).get(name)
-            if "hook" in name and isinstance(hooks, dict) and hooks:
-                raise Uncertain(f"a hook is registered on {f'layer {layer}' if layer else 'the network'}")
-    return ()
 
 
 def _is_placed(value: object) -> bool:
@@ -278,35 +221,14 @@ def _may_be_placed(value: object) -> bool:
 
 
 @functools.cache
-def _analysed(code: types.CodeType) -> tuple[str, tuple[tuple[str, ...], ...], tuple[tuple[Any, ...], ...]]:
-    """Hash of what code does, the global names that it loads, each with attributes taken from it, and its imports.
-
-    Constants count where they are used, so that docstrings do not.
-    """
-    steps = [each for each in dis.get_instructions(code) if each.opname not in ("NOP", "EXTENDED_ARG", "CACHE")]
-    naming = [i for i, each in enumerate(steps) if each.opname == "STORE_NAME" and each.argval in IGNORED]  # of a class
-    steps = [each for i, each in enumerate(steps) if i not in naming and i + 1 not in naming]
-    texts: list[str] = []
-    loads: dict[tuple[str, ...], None] = {}
-    imports: dict[tuple[Any, ...], None] = {}
-    for i, step in enumerate(steps):
-        shown = step.argval if step.opcode in dis.hasname else step.arg
-        if step.opcode in dis.hasconst:
-            constant = code.co_consts[step.arg or 0]
-            shown = _Walk().of(constant)
-            if isinstance(constant, types.CodeType):
-                loads |= dict.fromkeys(_analysed(constant)[1])
-                imports |= dict.fromkeys(_analysed(constant)[2])
-        elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
-            taken = takewhile(lambda each: each.opname in ("LOAD_ATTR", "LOAD_METHOD"), steps[i + 1 :])
-            loads[(step.argval, *(each.argval for each in taken))] = None
-        elif step.opname == "IMPORT_NAME":
-            imports[(steps[i - 2].argval, step.argval, steps[i - 1].argval)] = None
-        texts.append(f"{step.opname} {shown}")
-    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~HAS_DOCSTRING)
-    names = (code.co_varnames, code.co_freevars, code.co_cellvars)
-    text = digest("code", counts, names, code.co_exceptiontable.hex(), *texts)
-    return text, tuple(loads), tuple(imports)
+def _code(code: types.CodeType) -> str:
+    """Hash of what code does. Each constant is walked by itself, so that its hash says nothing of the others."""
+    does = analysed(code)
+    steps = [
+        f"{name} {_Walk().of(argument.value) if isinstance(argument, Constant) else argument}"
+        for name, argument in does.steps
+    ]
+    return digest("code", *does.frame, *steps)
 
 
 def _in_cell(cell: types.CellType) -> tuple[object, ...]:
@@ -318,7 +240,7 @@ def _in_cell(cell: types.CellType) -> tuple[object, ...]:
 
 # What objects of these classes, and of classes derived from them, hold besides their attributes.
 CONTENTS: dict[type, Callable[[_Walk, Any], Iterable[object]]] = {
-    nn.Module: _without_hooks,
+    nn.Module: lambda _, network: without_hooks(network),
     OrderedDict: lambda _, value: chain.from_iterable(OrderedDict.items(value)),
     defaultdict: lambda _, value: (value.default_factory, *chain.from_iterable(dict.items(value))),
     dict: lambda _, value: chain.from_iterable(dict.items(value)),
@@ -349,7 +271,7 @@ RULES: list[tuple[type | tuple[type, ...], Callable[[_Walk, Any], str]]] = [
     (type, _Walk.class_),
     (types.ModuleType, _Walk.module),
     (types.FunctionType, _Walk.function),
-    (types.CodeType, lambda _, code: _analysed(code)[0]),
+    (types.CodeType, lambda _, code: _code(code)),
     ((types.BuiltinFunctionType, types.MethodWrapperType), _Walk.compiled),
     (DESCRIPTORS, lambda walk, value: walk.all("descriptor", value.__objclass__, value.__name__)),
     (types.CellType, lambda walk, cell: walk.all("cell", *_in_cell(cell))),
@@ -358,7 +280,7 @@ RULES: list[tuple[type | tuple[type, ...], Callable[[_Walk, Any], str]]] = [
     (np.dtype, lambda walk, value: walk.all("dtype", repr(value))),
     (PurePath, lambda walk, value: walk.all("path", type(value), str(value))),
     (dataclasses.Field, lambda walk, field: walk.all("field", *[getattr(field, name) for name in FIELD])),
-    (functools.cached_property, lambda walk, value: walk.all("cached", type(value), _state(value) | {"lock": 0})),
+    (functools.cached_property, lambda walk, value: walk.all("cached", type(value), state_of(value) | {"lock": 0})),
     (torch.fx.Graph, lambda walk, graph: walk.all("graph", graph.python_code("self").src)),
     (object, _Walk.instance),
 ]
