@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wna_utils.data import fetch
 from wna_utils.report import chapters, glance, pages, scorecard, site, site_checks
+from wna_utils.report.measured import Measured
 from wna_utils.report.profiles import PROFILES
 from wna_utils.support import paths
 from wna_utils.support.checks import at_least, one_of
@@ -40,8 +41,9 @@ def write_pages() -> None:
     pages.write_notice(executed, folder)
     if unread := pages.unread_records(executed):
         print(f"No chapter reads these records: {', '.join(unread)}.")
-    glance.write_glance(executed, folder)
-    _stop_at(scorecard.write_scorecard(executed, folder))
+    measured = Measured.of(executed)
+    glance.write_glance(measured, folder)
+    _stop_at(scorecard.write_scorecard(measured, folder))
 
 
 def build_site() -> None:

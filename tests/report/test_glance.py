@@ -2,11 +2,12 @@ from bs4 import BeautifulSoup
 
 from tests.conftest import chapter_of
 from wna_utils.report import glance
+from wna_utils.report.measured import Measured
 from wna_utils.report.rules import ledger
 
 
 def test_every_counted_claim_has_a_linked_cell_that_says_its_verdict(tmp_path):
-    glance.write_glance([chapter_of("book", tmp_path)], tmp_path)
+    glance.write_glance(Measured.of([chapter_of("book", tmp_path)]), tmp_path)
     cells = BeautifulSoup((tmp_path / "glance.md").read_text(), "html.parser").select("dl.glance a")
     counted = [claim for claim in ledger().values() if claim.counts]
     assert {cell["href"] for cell in cells} == {f"scorecard.html#claim-{claim.id}" for claim in counted}
@@ -18,7 +19,7 @@ def test_every_counted_claim_has_a_linked_cell_that_says_its_verdict(tmp_path):
 
 
 def test_chapter_opens_with_its_own_claims(tmp_path):
-    glance.write_glance([chapter_of("book", tmp_path)], tmp_path)
+    glance.write_glance(Measured.of([chapter_of("book", tmp_path)]), tmp_path)
     [opening, head, _, row, end] = (tmp_path / "verdicts" / "book.md").read_text().splitlines()
     assert opening == ":::{dropdown} Claims of this chapter: 1 reproduced"
     assert head == "| Claim | Paper | Ours | Verdict | Shown in |"
@@ -28,6 +29,6 @@ def test_chapter_opens_with_its_own_claims(tmp_path):
 
 
 def test_sizes_for_trying_things_out_show_no_verdict(tmp_path):
-    glance.write_glance([chapter_of("smoke", tmp_path)], tmp_path)
+    glance.write_glance(Measured.of([chapter_of("smoke", tmp_path)]), tmp_path)
     assert "✓" not in (tmp_path / "glance.md").read_text()
     assert "1 not judged" in (tmp_path / "verdicts" / "smoke.md").read_text()

@@ -7,6 +7,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tests.conftest import chapter_of
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import scorecard
+from wna_utils.report.measured import Measured
 from wna_utils.report.rules import NOT_JUDGED, Amendment, Claim, Rule, ledger
 
 
@@ -20,7 +21,7 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
     cell = new_code_cell("", outputs=[output(*each) for each in [*outputs, ("other", "1")]])
     chapter = tmp_path / "chapter.ipynb"
     nbformat.write(new_notebook(cells=[cell]), chapter)
-    missing = scorecard.write_scorecard([chapter], tmp_path)
+    missing = scorecard.write_scorecard(Measured.of([chapter]), tmp_path)
     text = (tmp_path / "scorecard.md").read_text()
     assert len(missing) == sum(claim.rule is not None for claim in ledger().values()) - 1
     assert all(claim.statement in text for claim in ledger().values())
@@ -33,7 +34,7 @@ def test_scorecard_lists_every_claim_with_its_verdict(tmp_path):
 
 
 def test_nothing_is_judged_if_one_chapter_has_sizes_for_trying_things_out(tmp_path):
-    scorecard.write_scorecard([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
+    scorecard.write_scorecard(Measured.of([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)]), tmp_path)
     assert NOT_JUDGED in (tmp_path / "scorecard.md").read_text()
     assert "reproduced" not in (tmp_path / "summary.md").read_text()
 
@@ -71,7 +72,7 @@ def card(tmp_path, monkeypatch):
             for name, value in glued
         ]
         nbformat.write(new_notebook(cells=[new_code_cell("", outputs=outputs)]), tmp_path / "x.ipynb")
-        scorecard.write_scorecard([tmp_path / "x.ipynb"], tmp_path)
+        scorecard.write_scorecard(Measured.of([tmp_path / "x.ipynb"]), tmp_path)
         return (tmp_path / "scorecard.md").read_text(), (tmp_path / "summary.md").read_text()
 
     return written
@@ -176,10 +177,10 @@ def test_an_amendment_must_say_when_why_and_what_came_out():
 def test_what_lacks_an_interval_or_networks_needs_a_reason(monkeypatch, claim, estimate, told):
     monkeypatch.setattr(scorecard, "ledger", lambda: {"a": Claim(**{**CLAIM, **claim})})
     found = Estimate(**{"value": 0.6, "low": 0.5, "high": 0.7, "n": 5, "of": "networks"} | estimate)
-    problems = scorecard._unexplained(scorecard.Measured({"a": found}, {}, {}, judged=True))
+    problems = scorecard._unexplained(Measured({"a": found}, {}, {}, {}, judged=True))
     assert len(problems) == len(told)
     assert all(words in problem for words, problem in zip(told, problems, strict=True))
-    assert not scorecard._unexplained(scorecard.Measured({"a": found}, {}, {}, judged=False))
+    assert not scorecard._unexplained(Measured({"a": found}, {}, {}, {}, judged=False))
 
 
 def test_order_of_rules_and_results_is_counted_and_said_row_by_row(card):

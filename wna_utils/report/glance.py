@@ -4,34 +4,21 @@ from collections import Counter
 from html import escape
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from wna_utils.report import claims
+from wna_utils.report.measured import LOOKS, Measured
 from wna_utils.report.pages import markdown, write
-from wna_utils.report.rules import (
-    BY_CODE,
-    NOT_JUDGED,
-    NOT_REPRODUCED,
-    NOT_TESTABLE,
-    PARTLY,
-    REPRODUCED,
-    Claim,
-    ledger,
-)
-from wna_utils.report.scorecard import Measured, anchor, section_title
-
-SIGNS = {REPRODUCED: "✓", BY_CODE: "c", PARTLY: "~", NOT_REPRODUCED: "✗", NOT_TESTABLE: "–", NOT_JUDGED: "·"}
+from wna_utils.report.rules import Claim, ledger
+from wna_utils.report.scorecard import anchor, section_title
 
 
-def write_glance(chapters: list[Path], folder: Path) -> None:
+def write_glance(measured: Measured, folder: Path) -> None:
     """Write `glance.md`, a cell for each counted claim by section, and `verdicts/<chapter>.md` for every chapter."""
-    measured = Measured.of(chapters)
     write(folder / "glance.md", _picture(measured))
-    for chapter in chapters:
-        recorded = claims.recorded(nbformat.read(chapter, as_version=4))
+    for chapter, recorded in measured.of_chapter.items():
         listed = [claim for claim in ledger().values() if claim.id in recorded]
-        write(folder / "verdicts" / f"{chapter.stem}.md", _of_chapter(listed, measured))
+        write(folder / "verdicts" / f"{chapter}.md", _of_chapter(listed, measured))
 
 
 def _picture(measured: Measured) -> str:
@@ -42,7 +29,7 @@ def _picture(measured: Measured) -> str:
         cells = "".join(_cell(claim, measured.verdict(claim)) for claim in listed if claim.section == section)
         rows.append(f"<dt>{escape(section_title(section))}</dt><dd>{cells}</dd>")
     used = {measured.verdict(claim) for claim in listed}
-    legend = " ".join(f"{_sign(verdict)} {escape(verdict)}" for verdict in SIGNS if verdict in used)
+    legend = " ".join(f"{_sign(verdict)} {escape(verdict)}" for verdict in LOOKS if verdict in used)
     return f'```{{raw}} html\n<dl class="glance">{"".join(rows)}</dl>\n<p class="glance">{legend}</p>\n```\n'
 
 
@@ -53,7 +40,7 @@ def _cell(claim: Claim, verdict: str) -> str:
 
 def _sign(verdict: str) -> str:
     kind = verdict.replace(" ", "-").replace("'", "")
-    return f'<span class="verdict {kind}" aria-hidden="true">{SIGNS[verdict]}</span>'
+    return f'<span class="verdict {kind}" aria-hidden="true">{LOOKS[verdict].sign}</span>'
 
 
 def _link(claim: Claim, text: str) -> str:
@@ -67,7 +54,7 @@ def _of_chapter(listed: list[Claim], measured: Measured) -> str:
         return ""
     verdicts = {claim.id: measured.verdict(claim) for claim in listed}
     counted = Counter(verdicts.values())
-    title = ", ".join(f"{counted[verdict]} {verdict}" for verdict in SIGNS if verdict in counted)
+    title = ", ".join(f"{counted[verdict]} {verdict}" for verdict in LOOKS if verdict in counted)
     rows = [
         {
             "Claim": claim.statement,

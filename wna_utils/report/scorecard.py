@@ -2,78 +2,29 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
-from wna_utils.report.pages import markdown, profile, write
-from wna_utils.report.profiles import JUDGED
-from wna_utils.report.rules import (
-    BY_CODE,
-    NOT_JUDGED,
-    NOT_REPRODUCED,
-    NOT_TESTABLE,
-    PARTLY,
-    REPRODUCED,
-    Amendment,
-    Claim,
-    Rule,
-    ledger,
-)
+from wna_utils.report.measured import LOOKS, Measured
+from wna_utils.report.pages import markdown, write
+from wna_utils.report.rules import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Amendment, Claim, Rule, ledger
 
-BADGES = {
-    REPRODUCED: "success",
-    BY_CODE: "info",
-    PARTLY: "warning",
-    NOT_REPRODUCED: "danger",
-    NOT_TESTABLE: "light",
-    NOT_JUDGED: "light",
-}
 HEAD = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 13 13 20 12\n"
 HEAD += "\n* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
 FEWEST = 3  # networks that are to decide about networks
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What the chapters recorded, by claim: as the text says it, as the code does it, and the noise behind it."""
-
-    as_text: Mapping[str, Estimate]
-    as_code: Mapping[str, Estimate]
-    noise: Mapping[str, str]
-    judged: bool  # whether all chapters have sizes that give results
-
-    @classmethod
-    def of(cls, chapters: list[Path]) -> "Measured":
-        """What these executed chapters recorded."""
-        as_text, as_code, noise, judged = {}, {}, {}, True
-        for chapter in chapters:
-            notebook = nbformat.read(chapter, as_version=4)
-            judged &= profile(notebook) in JUDGED
-            as_text |= claims.recorded(notebook)
-            as_code |= claims.recorded(notebook, claims.CODE)
-            noise |= claims.noise_shown(notebook)
-        return cls(as_text, as_code, noise, judged)
-
-    def verdict(self, claim: Claim) -> str:
-        """What the claim's rules say of it; where sizes are for trying things out, nothing is judged."""
-        verdict = claim.verdict(self.as_text.get(claim.id), self.as_code.get(claim.id))
-        return verdict if self.judged or verdict == NOT_TESTABLE else NOT_JUDGED
-
-
-def write_scorecard(chapters: list[Path], folder: Path) -> list[str]:
+def write_scorecard(measured: Measured, folder: Path) -> list[str]:
     """Write `scorecard.md`, the table of all claims, and `summary.md`, that of verdicts by section.
 
     Returns what no chapter recorded, though it has a rule; and, where results are judged, the estimates without an
     interval, the claims about networks that fewer than three decide, if the ledger gives no reason, and the rules that
     so few could not meet.
     """
-    measured, listed = Measured.of(chapters), ledger().values()
+    listed = ledger().values()
     rows = "".join(_row(claim, measured) for claim in listed)
     write(folder / "scorecard.md", f":::{{list-table}}\n{HEAD}{rows}:::\n")
     write(folder / "summary.md", _summary(measured))
@@ -119,7 +70,7 @@ def _undecided(claim: Claim, measured: Measured) -> bool:
 
 def _row(claim: Claim, measured: Measured) -> str:
     verdict = measured.verdict(claim)
-    judged = [f"{{bdg-{BADGES[verdict]}}}`{verdict}`"]
+    judged = [f"{{bdg-{LOOKS[verdict].badge}}}`{verdict}`"]
     judged += ["not shown, but not refuted"] if _undecided(claim, measured) else []
     judged += [_in_words(claim.rule, claim.unit)] if claim.rule else []
     judged += [f"by the code: {_in_words(claim.by_code, claim.unit)}"] if claim.by_code else []
@@ -196,7 +147,7 @@ def _summary(measured: Measured) -> str:
     verdicts = {claim.id: measured.verdict(claim) for claim in ledger().values()}
     sections = dict.fromkeys(claim.section for claim in listed)
     counted = Counter((claim.section, verdicts[claim.id]) for claim in listed)
-    used = [verdict for verdict in BADGES if verdict in {verdicts[claim.id] for claim in listed}]
+    used = [verdict for verdict in LOOKS if verdict in {verdicts[claim.id] for claim in listed}]
     table = pd.DataFrame(
         {verdict: [counted[section, verdict] for section in sections] for verdict in used},
         index=[section_title(section) for section in sections],
