@@ -98,6 +98,7 @@ def audit_records(blocks: int, device: str, force: bool) -> None:
     pages.write_records(findings, paths.GENERATED)
     largest = max(finding.difference or 0 for finding in findings)
     print(f"{len(findings)} records audited: what was shown again differs by {largest:.2%} at most")
+    print("(Said of this commit, and kept: `python -m wna_utils audit --force` shows everything again.)")
 
 
 def _stop_at(problems: list[str]) -> None:
