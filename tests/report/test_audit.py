@@ -204,6 +204,17 @@ def test_accuracy_that_the_calls_do_not_have_is_found(shown):
     assert "has an accuracy of" in problem
 
 
+@pytest.mark.parametrize(("share", "found"), [(2e-7, 0), (2e-5, 1)])
+def test_pixels_may_differ_by_rounding_alone(shown, share, found):
+    """Another processor may round a block's sum of pixels to the next number in float32, whatever the image's size."""
+
+    def alter(tensors):
+        tensors["mean stimulus"] = (tensors["mean stimulus"].double() * (1 + share)).float()
+
+    rewrite(Shown(shown.network, 4_000, layer="conv1").path, alter)
+    assert ["is of other noise" in problem for problem in problems()] == [True] * found
+
+
 def test_values_that_are_not_numbers_are_found(shown):
     def alter(tensors):
         tensors["mean stimulus"][:] = float("nan")
