@@ -47,7 +47,11 @@ def test_dropout_keeps_nine_tenths():
 def test_training_learns_digits_and_repeats_itself(digits):
     network = trained("elu_mlp", digits, recipe=QUICK)
     assert accuracy(network, digits) > 0.85
-    again = list(cyclic.fit(architectures.build("elu_mlp", digits.shape, 10, 0), digits, QUICK, 0, torch.device("cpu")))
+    again = list(
+        cyclic.fit_classifier(
+            architectures.build("elu_mlp", digits.shape, 10, 0), digits, QUICK, 0, torch.device("cpu")
+        )
+    )
     assert len(again) == QUICK.epochs
     for name, value in network.state_dict().items():
         assert torch.equal(again[-1][name], value)
@@ -58,7 +62,7 @@ def test_training_stops_when_the_held_out_error_rises(digits, monkeypatch):
     monkeypatch.setattr(cyclic, "held_out_error", lambda *_: next(errors))
     recipe = replace(QUICK, cycles=5, iterations=3, patience=2)
     network = architectures.build("elu_mlp", digits.shape, 10, 0)
-    states = list(cyclic.fit(network, digits, recipe, 0, torch.device("cpu")))
+    states = list(cyclic.fit_classifier(network, digits, recipe, 0, torch.device("cpu")))
     assert len(states) == 5  # the last three are the same
     last = [state["out.bias"] for state in states]
     assert not torch.equal(last[1], last[2])
@@ -67,12 +71,12 @@ def test_training_stops_when_the_held_out_error_rises(digits, monkeypatch):
 
 def test_what_is_held_out_is_not_learnt(digits):
     with pytest.raises(ValueError, match="training images beside those held out must be 1 or more"):
-        next(cyclic.fit(torch.nn.Identity(), digits, Cyclic(), 0, torch.device("cpu")))
+        next(cyclic.fit_classifier(torch.nn.Identity(), digits, Cyclic(), 0, torch.device("cpu")))
 
 
 def last_state(digits, recipe):
     network = architectures.build("elu_mlp", digits.shape, 10, 0)
-    *_, last = cyclic.fit(network, digits, recipe, 0, torch.device("cpu"))
+    *_, last = cyclic.fit_classifier(network, digits, recipe, 0, torch.device("cpu"))
     return last["out.bias"]
 
 
@@ -93,10 +97,13 @@ def test_noise_and_rates_change_what_is_learnt(digits, change):
 
 
 def test_held_out_error_by_hand():
+    def loss(network, images, wanted):
+        return cyclic.squared_error(network(images), wanted)
+
     network = torch.nn.Flatten()
-    x = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 0.0]]]])
-    assert cyclic.held_out_error(network, x, torch.tensor([[0.0, 0.0], [0.0, 2.0]])) == pytest.approx(1.25)
-    assert cyclic.held_out_error(network, x[:0], torch.zeros(0, 2)) == 0
+    x, wanted = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 0.0]]]]), torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    assert cyclic.held_out_error(network, (x, wanted), loss) == pytest.approx(1.25)
+    assert cyclic.held_out_error(network, (x[:0], wanted[:0]), loss) == 0
 
 
 def test_noise_has_a_spread_between_none_and_the_most():

@@ -1,7 +1,7 @@
-"""Training by cyclical learning rates on squared errors, as Pardo et al. (2019, §2.6) train their classifiers."""
+"""Training by cyclical learning rates, as Pardo et al. (2019, §2.6) train all of their networks."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,9 @@ from wna_utils.support.checks import at_least, fraction, positive
 from wna_utils.support.devices import autocast
 from wna_utils.support.progress import bar
 
-AT_ONCE = 2_000  # held-out images in a batch
+AT_ONCE = 2_000  # held-out samples in a batch
+
+Loss = Callable[..., Tensor]  # of a network and a batch of its samples, (b,)
 
 
 @dataclass(frozen=True)
@@ -66,24 +68,34 @@ class Cyclic:
 
 
 def fit(
-    network: nn.Module, dataset: Dataset, recipe: Cyclic, seed: int, device: torch.device, label: str = "training"
+    network: nn.Module,
+    samples: tuple[Tensor, ...],
+    loss: Loss,
+    recipe: Cyclic,
+    seed: int,
+    device: torch.device,
+    label: str = "training",
 ) -> Iterator[dict[str, Tensor]]:
     """Train a copy of the network; yields its weights after every cycle, the last ones again if it stopped early.
 
-    All randomness in a cycle is determined by `seed` and the cycle number; torch's global RNG state is left untouched.
-    Raises `ValueError` if the held-out images leave none to train on.
+    `samples` are tensors of n rows each; a batch of them is what `loss` gets beside the network. All randomness in a
+    cycle is determined by `seed` and the cycle number; torch's global RNG state is left untouched.
+    Raises `ValueError` if the held-out samples leave none to train on.
     """
-    at_least("training images beside those held out", len(dataset.x_train) - recipe.held_out, 1)
+    learnt = len(samples[0]) - recipe.held_out
+    at_least("training images beside those held out", learnt, 1)
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    x, y = dataset.x_train.to(device), one_hot(dataset.y_train, len(dataset.classes)).float().to(device)
-    learnt = len(x) - recipe.held_out
+    samples = tuple(each.to(device) for each in samples)
+    shown, kept = [each[:learnt] for each in samples], [each[learnt:] for each in samples]
     risen, before = 0, float("inf")
     with bar(total=recipe.cycles * recipe.iterations, desc=label, unit="batch") as progress:
         for cycle in range(recipe.cycles):
             if risen < recipe.patience:
-                _one_cycle(network, optimizer, x[:learnt], y[:learnt], recipe, cycle, seed, progress)
-                error = held_out_error(network, x[learnt:], y[learnt:])
+                with torch.random.fork_rng():
+                    torch.manual_seed((1_000_003 * seed + cycle) % 2**64)
+                    _one_cycle(network, optimizer, shown, loss, recipe, cycle, progress)
+                    error = held_out_error(network, kept, loss)
                 risen, before = (risen + 1 if error > before else 0), error
             yield {name: value.cpu().clone() for name, value in network.state_dict().items()}
 
@@ -91,28 +103,47 @@ def fit(
 def _one_cycle(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    x: Tensor,
-    y: Tensor,
+    samples: Sequence[Tensor],
+    loss: Loss,
     recipe: Cyclic,
     cycle: int,
-    seed: int,
     progress: tqdm,
 ) -> None:
     network.train()
-    with torch.random.fork_rng():
-        torch.manual_seed((1_000_003 * seed + cycle) % 2**64)
-        drawn = torch.randint(len(x), (recipe.iterations, recipe.batch_size)).to(x.device)
-        for i, batch in enumerate(drawn):
-            optimizer.param_groups[0]["lr"] = recipe.rate(cycle * recipe.iterations + i)
-            images = noisy(x[batch], recipe.noise) if recipe.noise else x[batch]
-            with autocast(x.device, recipe.precision):
-                answers = network(images)
-            loss = squared_error(answers.float(), y[batch]).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            progress.update()
+    drawn = torch.randint(len(samples[0]), (recipe.iterations, recipe.batch_size)).to(samples[0].device)
+    for i, batch in enumerate(drawn):
+        optimizer.param_groups[0]["lr"] = recipe.rate(cycle * recipe.iterations + i)
+        error = loss(network, *(each[batch] for each in samples)).mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+        progress.update()
     network.eval()
+
+
+@torch.no_grad()
+def held_out_error(network: nn.Module, samples: Sequence[Tensor], loss: Loss) -> float:
+    """Mean loss of samples (n rows each) that are not trained on; 0 if there are none."""
+    batches = zip(*(each.split(AT_ONCE) for each in samples), strict=True)
+    errors = [loss(network, *batch) for batch in batches]
+    return float(torch.cat(errors).mean()) if len(samples[0]) else 0.0
+
+
+def fit_classifier(
+    network: nn.Module, dataset: Dataset, recipe: Cyclic, seed: int, device: torch.device, label: str = "training"
+) -> Iterator[dict[str, Tensor]]:
+    """Train a classifier on squared errors with `fit`, in the noise that the recipe says."""
+
+    def loss(inside: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
+        if not inside.training:
+            return squared_error(inside(images), wanted)
+        images = noisy(images, recipe.noise) if recipe.noise else images
+        with autocast(images.device, recipe.precision):
+            answers = inside(images)
+        return squared_error(answers.float(), wanted)
+
+    wanted = one_hot(dataset.y_train, len(dataset.classes)).float()
+    return fit(network, (dataset.x_train, wanted), loss, recipe, seed, device, label)
 
 
 def squared_error(answers: Tensor, wanted: Tensor) -> Tensor:
@@ -124,11 +155,3 @@ def noisy(images: Tensor, most: float) -> Tensor:
     """The images (b, c, h, w) in normal noise, whose standard deviation is drawn evenly from 0 to `most` for each."""
     spread = most * torch.rand(len(images), 1, 1, 1, device=images.device)
     return images + spread * torch.randn_like(images)
-
-
-@torch.no_grad()
-def held_out_error(network: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Mean of `squared_error` over images (n, c, h, w); 0 if there are none."""
-    parts = zip(x.split(AT_ONCE), y.split(AT_ONCE), strict=True)
-    errors = [squared_error(network(images), wanted) for images, wanted in parts]
-    return float(torch.cat(errors).mean()) if len(x) else 0.0
