@@ -28,7 +28,12 @@ def test_verdict_follows_from_the_ranges(value, verdict):
 
 def test_verdict_can_ask_for_the_end_of_the_interval():
     cautious = RULE.model_copy(update={"use": "low"})
-    assert cautious.verdict(Estimate(0.7, 0.2, 0.8, 5, "networks")) == "not reproduced"
+    assert cautious.verdict(Estimate(0.7, 0.2, 0.8, 5, "networks")) == "undetermined"
+    assert cautious.verdict(Estimate(0.25, 0.2, 0.45, 5, "networks")) == "not reproduced"
+
+
+def test_what_has_no_interval_is_not_undetermined():
+    assert RULE.verdict(Estimate(0.1, np.nan, np.nan, 1, "networks")) == "not reproduced"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,7 @@ def test_partly_needs_the_sign_that_is_claimed(use, sign):
     assert verdict(0.5, 0.2) == "reproduced"
     assert verdict(0.05, 0.1) == "partly"
     assert verdict(-0.05, 0.01) == "not reproduced"
+    assert verdict(-0.05, 0.16) == "undetermined"
 
 
 def test_ledger_is_well_formed():
@@ -69,7 +75,7 @@ def test_id_cannot_stand_twice(tmp_path):
     entry = yaml.safe_load(LEDGER.read_text())[0]
     path = tmp_path / "claims.yml"
     path.write_text(yaml.safe_dump([entry, entry]))
-    with pytest.raises(ValueError, match="same id twice"):
+    with pytest.raises(ValueError, match="the same id stands twice"):
         ledger(path)
 
 

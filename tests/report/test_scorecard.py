@@ -97,7 +97,7 @@ def test_what_only_the_codes_rule_reproduces_is_said_to_be_so(card):
     assert "by the code: 0.60 (95 % CI 0.10 to 0.90; n = 5 networks)" in text
     assert "**1** reproduced by the code's rule" in summary
     assert "{bdg-success}`reproduced`" in card(claims, [("a", 0.6, 0.1)])[0]
-    assert "{bdg-danger}`not reproduced`" in card(claims, [("a", 0.1, 0.2)])[0]
+    assert "{bdg-secondary}`undetermined`" in card(claims, [("a", 0.1, 0.2)])[0]  # up to 0.9
 
 
 def test_what_was_not_shown_is_told_from_what_was_refuted(card):
@@ -105,9 +105,9 @@ def test_what_was_not_shown_is_told_from_what_was_refuted(card):
     rules = {"a": (0.5, None), "b": (0.95, None), "c": (None, 0.05)}
     claims = [{"id": name, "rule": {"reproduced": ends, "partly": ends}} for name, ends in rules.items()]
     text, summary = card(claims, [("a", 0.3), ("b", 0.3), ("c", 0.3)])
-    assert text.count("`not reproduced`") == 3
-    assert text.count("not shown, but not refuted") == 1
-    assert "Not reproduced, but not refuted either, are 1" in summary
+    assert text.count("`not reproduced`") == 2
+    assert text.count("`undetermined`") == 1
+    assert "**1** undetermined, **2** not reproduced" in summary
 
 
 def test_theorems_and_rows_that_repeat_another_are_not_counted(card):

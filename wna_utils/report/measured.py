@@ -18,6 +18,7 @@ from wna_utils.report.rules import (
     NOT_TESTABLE,
     PARTLY,
     REPRODUCED,
+    UNDETERMINED,
     Claim,
 )
 
@@ -33,6 +34,7 @@ LOOKS = {  # in the order in which verdicts are listed
     REPRODUCED: Look("✓", "success"),
     BY_CODE: Look("c", "info"),
     PARTLY: Look("~", "warning"),
+    UNDETERMINED: Look("?", "secondary"),
     NOT_REPRODUCED: Look("✗", "danger"),
     NOT_TESTABLE: Look("–", "light"),
     NOT_JUDGED: Look("·", "light"),

@@ -1,4 +1,7 @@
-"""The rules: what the ledger `book/claims.yml` says of every claim, and how a rule decides about an estimate."""
+"""The rules: what the ledger says of every claim, and how a rule decides about an estimate.
+
+The ledger is `book/claims.yml`, and beside it a file for each companion study, such as `book/claims_pardo.yml`.
+"""
 
 import math
 from datetime import date
@@ -14,6 +17,7 @@ from wna_utils.support.paths import ROOT
 
 LEDGER = ROOT / "book" / "claims.yml"
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable"
+UNDETERMINED = "undetermined"  # not shown, but the interval reaches what would show it
 BY_CODE = "reproduced by the code's rule"  # but not by the text's
 NOT_JUDGED = "not judged"  # by sizes that are for trying things out
 SIGNIFICANT = 0.025  # how often one end of a 95 % interval lies beyond a null hypothesis that is true
@@ -40,9 +44,18 @@ class Rule(_Strict):
         if math.isnan(value):
             return NOT_TESTABLE
         for verdict, (low, high) in ((REPRODUCED, self.reproduced), (PARTLY, self.partly)):
-            if (low is None or value >= low) and (high is None or value <= high):
-                return NOT_REPRODUCED if self._wrong_sign(estimate.value) else verdict
-        return NOT_REPRODUCED
+            if (
+                (low is None or value >= low)
+                and (high is None or value <= high)
+                and not self._wrong_sign(estimate.value)
+            ):
+                return verdict
+        return UNDETERMINED if self._reached(estimate) else NOT_REPRODUCED
+
+    def _reached(self, estimate: Estimate) -> bool:
+        """Whether the interval of an estimate, if there is one, overlaps what would be called reproduced."""
+        low, high = self.reproduced
+        return (low is None or estimate.high >= low) and (high is None or estimate.low <= high)
 
     def _wrong_sign(self, value: float) -> bool:
         """Whether a value has not the sign that an end of its interval must have for "reproduced"."""
@@ -121,8 +134,10 @@ class Claim(_Strict):
         if not (self.rule and estimate):
             return NOT_TESTABLE
         verdict = self.rule.verdict(estimate)
-        code_agrees = self.by_code and by_code and self.by_code.verdict(by_code) == REPRODUCED
-        return BY_CODE if code_agrees and verdict not in (REPRODUCED, NOT_TESTABLE) else verdict
+        of_code = self.by_code.verdict(by_code) if self.by_code and by_code else NOT_TESTABLE
+        if of_code == REPRODUCED and verdict not in (REPRODUCED, NOT_TESTABLE):
+            return BY_CODE
+        return UNDETERMINED if verdict == NOT_REPRODUCED and of_code == UNDETERMINED else verdict
 
     def chance(self) -> float:
         """How often "reproduced" would come out by chance; see `Rule.chance`."""
@@ -135,15 +150,19 @@ class Claim(_Strict):
 
 
 @cache
-def ledger(path: Path = LEDGER) -> dict[str, Claim]:
-    """All claims by id; raises `ValueError` if one is malformed, stands twice or repeats no counted claim."""
-    claims = [Claim(**entry) for entry in yaml.safe_load(path.read_text())]
+def ledger(*files: Path) -> dict[str, Claim]:
+    """All claims by id, of these files or of all that there are.
+
+    Raises `ValueError` if one is malformed, stands twice or repeats no counted claim.
+    """
+    files = files or (LEDGER, *sorted(LEDGER.parent.glob("claims_*.yml")))
+    claims = [Claim(**entry) for file in files for entry in yaml.safe_load(file.read_text())]
     by_id = {claim.id: claim for claim in claims}
     if len(by_id) < len(claims):
-        raise ValueError(f"{path.name} has the same id twice")
+        raise ValueError(f"{' and '.join(file.name for file in files)}: the same id stands twice")
     for claim in claims:
         if claim.same_as:
             same = by_id.get(claim.same_as)
             if not (same and same.counts and same.rule == claim.rule):
-                raise ValueError(f"{path.name}: {claim.id} is not the same as {claim.same_as}, by its rule")
+                raise ValueError(f"the claim {claim.id} is not the same as {claim.same_as}, by its rule")
     return by_id

@@ -10,7 +10,7 @@ from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
 from wna_utils.report.measured import LOOKS, Measured
 from wna_utils.report.pages import markdown, write
-from wna_utils.report.rules import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Amendment, Claim, Rule, ledger
+from wna_utils.report.rules import NOT_TESTABLE, REPRODUCED, Amendment, Claim, Rule, ledger
 
 HEAD = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 13 13 20 12\n"
 HEAD += "\n* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
@@ -38,12 +38,12 @@ def _unexplained(measured: Measured) -> list[str]:
     for claim in ledger().values() if measured.judged else ():
         ours = measured.as_text.get(claim.id)
         if ours and math.isnan(ours.low) and not claim.no_interval:
-            found.append(f"the claim {claim.id} has no interval: book/claims.yml must say why (no_interval)")
+            found.append(f"the claim {claim.id} has no interval: the ledger must say why (no_interval)")
         if ours and claim.about == "networks" and claim.counts and not claim.few and not _several(ours):
-            found.append(f"few networks decide about the claim {claim.id}: book/claims.yml must say why (few)")
+            found.append(f"few networks decide about the claim {claim.id}: the ledger must say why (few)")
         if ours and claim.rule and _out_of_reach(claim.rule, claim.unit, ours):
             found.append(
-                f"the claim {claim.id} has a rule that no share of {ours.n} can meet: book/claims.yml must amend it"
+                f"the claim {claim.id} has a rule that no share of {ours.n} can meet: the ledger must amend it"
             )
     return found
 
@@ -59,19 +59,9 @@ def _several(estimate: Estimate) -> bool:
     return "networks" in estimate.of and estimate.n >= FEWEST
 
 
-def _undecided(claim: Claim, measured: Measured) -> bool:
-    """Whether a claim was not reproduced, but the interval of its estimate reaches what would reproduce it."""
-    ours = measured.as_text.get(claim.id)
-    if not (claim.rule and ours) or measured.verdict(claim) != NOT_REPRODUCED or math.isnan(ours.low):
-        return False
-    low, high = claim.rule.reproduced
-    return (low is None or ours.high >= low) and (high is None or ours.low <= high)
-
-
 def _row(claim: Claim, measured: Measured) -> str:
     verdict = measured.verdict(claim)
     judged = [f"{{bdg-{LOOKS[verdict].badge}}}`{verdict}`"]
-    judged += ["not shown, but not refuted"] if _undecided(claim, measured) else []
     judged += [_in_words(claim.rule, claim.unit)] if claim.rule else []
     judged += [f"by the code: {_in_words(claim.by_code, claim.unit)}"] if claim.by_code else []
     cells = (
@@ -160,10 +150,6 @@ def _summary(measured: Measured) -> str:
             f"By {{ref}}`a crude yardstick <by-chance>`, chance alone would give about {by_chance:.0f} “reproduced”."
         )
         said.append(_networks(listed, measured))
-        if undecided := sum(_undecided(claim, measured) for claim in listed):
-            said.append(
-                f"Not reproduced, but not refuted either, are {undecided}: their intervals reach what would be."
-            )
     said += _order([claim for claim in listed if claim.rule])
     theorems = [claim for claim in ledger().values() if claim.theorem]
     if theorems and measured.judged:

@@ -80,7 +80,8 @@ def _claims(text: str) -> dict[str, Any]:
     # An id may be put together from parts, but the claim's figure is in the notebook, as that notebook's test demands.
     # Who asks the ledger more than `in ledger()` may read any claim.
     reads_all = re.search(r"(?<! in )ledger\(|ledger\(\)[.\[]|LEDGER", text)
-    claims = _yaml((paths.ROOT / "book" / "claims.yml").read_text()) or []
+    files = sorted((paths.ROOT / "book").glob("claims*.yml"))
+    claims = [claim for file in files for claim in _yaml(file.read_text()) or []]
     mentioned = [each for each in claims if each["id"] in text or (each.get("figure") or each["id"]) in text]
     chosen = claims if reads_all else mentioned
     return {each["id"]: {k: value for k, value in each.items() if k not in ONLY_ON_SCORECARD} for each in chosen}
