@@ -122,6 +122,26 @@ ODD = {
         "n_noise": 1,
         "n_gabor": 3,
     },
+    "pardo_31_maps": {
+        "n_networks": 1,
+        "cifar": "digits",
+        "bottleneck": 1,
+        "bottlenecks": [1],
+        "mmd_weights": [0.0],
+        "n_stages": 1,
+        "n_shown": 60,
+    },
+    "pardo_32_reordering": {"n_networks": 1, "n_examples": 1, "mmd_weight": 0.0},
+    "pardo_34_noise_and_attacks": {
+        "n_networks": 1,
+        "cifar": "digits",
+        "sigmas": [0.3],
+        "n_copies": 1,
+        "n_attacked": 1,
+        "n_attacked_digits": 1,
+        "steps": 1,
+    },
+    "pardo_36_error_estimates": {"n_networks": 1, "cifar": "digits", "bottleneck": 3},
 }
 
 

@@ -1,4 +1,4 @@
-"""The classifiers of Pardo et al. (2019), Table 1: ELU and dropout in hidden layers, sigmoids out."""
+"""Networks of ELUs: the classifiers of Pardo et al. (2019), Table 1, and the stacks that study them, Table 2."""
 
 from collections import OrderedDict
 from itertools import pairwise
@@ -30,6 +30,12 @@ def all_cnn(shape: Shape, classes: int, keep: float = 0.8) -> nn.Sequential:
     steps["conv7"], steps["conv_elu7"] = nn.Conv2d(widths[-1], sizes[0], kernel_size=1), nn.ELU()
     steps["mean"], steps["flatten"] = nn.AdaptiveAvgPool2d(1), nn.Flatten()
     return _initialised(nn.Sequential(OrderedDict(**steps, **_dense(sizes, keep), **_out(sizes[-1], classes))))
+
+
+def elu_stack(inputs: int, outputs: int, layers: int = 3, width: int = 200) -> nn.Sequential:
+    """Dense ELU layers and a linear one: encoder, decoder and estimator of error are such stacks (Table 2)."""
+    sizes = (inputs, *[width] * layers)
+    return _initialised(nn.Sequential(OrderedDict(**_dense(sizes, keep=1), out=nn.Linear(width, outputs))))
 
 
 def _dense(sizes: tuple[int, ...], keep: float) -> OrderedDict[str, nn.Module]:

@@ -1,0 +1,142 @@
+"""Self-introspection: a map of a network's hidden activations, and the error expected at each place (Pardo et al.)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wna_utils.analysis.hidden import Activations, HiddenLayers
+from wna_utils.data.datasets import Dataset
+from wna_utils.networks import cyclic, elu_networks, infovae
+from wna_utils.networks.cyclic import Cyclic
+from wna_utils.networks.elu_networks import elu_stack
+from wna_utils.networks.infovae import (
+    AUTOENCODER,
+    ESTIMATOR,
+    InfoVAE,
+    recipes_of,
+    train_autoencoder,
+    train_estimator,
+)
+from wna_utils.support import tensor_files
+from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
+from wna_utils.support.paths import cache_dir
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where n images land in a map, and what is expected there.
+
+    `codes` (n, k) are the places, `expected` (n,) log₁₀ of the estimated error ê; `missed` (n,) is the mean squared
+    error with which their features are reconstructed from there, `activations` is what they were made of.
+    """
+
+    codes: Tensor
+    expected: Tensor
+    missed: Tensor
+    activations: Activations
+
+    @property
+    def calls(self) -> Tensor:
+        """Class (n,) that the network gives each image."""
+        return self.activations.calls
+
+
+@dataclass(frozen=True)
+class Introspection:
+    """A network's hidden layers, the autoencoder that maps them, and the estimator of error on the map."""
+
+    hidden: HiddenLayers
+    autoencoder: InfoVAE
+    estimator: nn.Sequential
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Place:
+        """Where images (n, c, h, w) land."""
+        return self.place(self.hidden.read(images))
+
+    @torch.no_grad()
+    def place(self, activations: Activations) -> Place:
+        """Where activations that were read before land."""
+        codes, again = self.autoencoder(activations.features)
+        missed = (again - activations.features).square().mean(1)
+        return Place(codes, self.expected(codes), missed, activations)
+
+    @torch.no_grad()
+    def expected(self, codes: Tensor) -> Tensor:
+        """log₁₀ of the error (n,) expected at places (n, k) of the map."""
+        return self.estimator(codes)[:, 0]
+
+    @torch.no_grad()
+    def decoded(self, codes: Tensor) -> Tensor:
+        """Hidden activations (n, p) that belong to places (n, k) of the map."""
+        return self.hidden.components.expanded(self.autoencoder.decoder(codes))
+
+
+def study(
+    network: nn.Sequential,
+    dataset: Dataset,
+    n_images: int = 20_000,
+    *,
+    bottleneck: int = 2,
+    mmd_weight: float = 10.0,
+    seed: int = 0,
+    profile: str = "book",
+    device: str = "auto",
+) -> Introspection:
+    """The `introspect`ion of a network's dense layers by the first so many training images, at a `profile`'s sizes."""
+    hidden = HiddenLayers(network, dataset.x_train, device=device)
+    images, labels = dataset.x_train[:n_images], dataset.y_train[:n_images]
+    autoencoder, estimator = recipes_of(profile)
+    return introspect(
+        hidden,
+        images,
+        labels,
+        bottleneck=bottleneck,
+        mmd_weight=mmd_weight,
+        seed=seed,
+        autoencoder=autoencoder,
+        estimator=estimator,
+    )
+
+
+def introspect(
+    hidden: HiddenLayers,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    bottleneck: int = 2,
+    mmd_weight: float = 10.0,
+    seed: int = 0,
+    autoencoder: Cyclic = AUTOENCODER,
+    estimator: Cyclic = ESTIMATOR,
+) -> Introspection:
+    """Train the map of a network's hidden layers on images (n, c, h, w), and the estimator on their errors.
+
+    Both come from the cache if they were trained before. Raises `ValueError` for a `bottleneck` below 1, an
+    `mmd_weight` below 0, or fewer images than are held out.
+    """
+    known = hidden.read(images)
+    features, errors = known.features, known.errors(labels)
+    code = code_digest(infovae, cyclic, elu_networks, introspect)
+    settings = (bottleneck, mmd_weight, seed, autoencoder, estimator)
+    key = digest(tensor_digest(features), tensor_digest(errors), settings, code)
+    path = cache_dir() / "introspection" / f"{key}.safetensors"
+    if found := tensor_files.read(path):
+        return _loaded(hidden, found[0], features.shape[1], bottleneck)
+    device = hidden.observer.device
+    mapped = train_autoencoder(features, bottleneck, mmd_weight, seed, autoencoder, device)
+    with torch.no_grad():
+        codes = mapped.encoder(features)
+    judge = train_estimator(codes, errors, seed, estimator, device)
+    parts = {"map": mapped, "judge": judge}
+    weights = {f"{of}.{name}": each for of, part in parts.items() for name, each in part.state_dict().items()}
+    tensor_files.write(path, weights)
+    return Introspection(hidden, mapped, judge)
+
+
+def _loaded(hidden: HiddenLayers, weights: dict[str, Tensor], inputs: int, bottleneck: int) -> Introspection:
+    mapped, judge = InfoVAE(inputs, bottleneck), elu_stack(bottleneck, 1)
+    for of, part in (("map.", mapped), ("judge.", judge)):
+        part.load_state_dict({name.removeprefix(of): each for name, each in weights.items() if name.startswith(of)})
+    return Introspection(hidden, mapped.eval(), judge.eval())

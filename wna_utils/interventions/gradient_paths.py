@@ -1,0 +1,123 @@
+"""Targeted attacks step by step, and the paths that activations take on a network's map (Pardo et al., §3.5)."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from wna_utils.analysis.confidence import neighbours
+from wna_utils.analysis.hidden import as_probabilities
+from wna_utils.analysis.introspection import Introspection, Place
+from wna_utils.networks.cyclic import squared_error
+from wna_utils.networks.observer import Observer
+from wna_utils.support.checks import at_least, between, positive
+from wna_utils.support.progress import bar
+
+
+def fgsm_paths(
+    network: nn.Sequential,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    eps: float = 0.01,
+    steps: int = 100,
+    clip: bool = True,
+    device: str = "auto",
+) -> Tensor:
+    """Images (steps + 1, n, c, h, w) on their way to the `targets` (n,), by the fast gradient sign method.
+
+    Each step moves every pixel by `eps` against the gradient of E = ½‖y_target − ŷ‖²; with `clip` they stay in [0, 1],
+    which the paper does not say. Step 0 is the image itself. The network is not changed.
+    Raises `ValueError` for a target that is no class, images and targets that are not as many, an eps not above 0, or
+    no steps.
+    """
+    positive("eps", eps)
+    at_least("steps", steps, 1)
+    if len(images) != len(targets):
+        raise ValueError(f"images and targets must be as many; got {len(images)} and {len(targets)}")
+    observer = Observer(network, tuple(images.shape[1:]), device=device)
+    for target in targets.tolist():
+        between("target", target, 0, observer.classes - 1)
+    wanted = one_hot(targets.long(), observer.classes).float().to(observer.device)
+    path = torch.empty(steps + 1, *images.shape)
+    path[0] = images
+    now = images.to(observer.device, copy=True)
+    with bar(range(1, steps + 1), desc="attacking step by step", unit="step") as progress:
+        for step in progress:
+            shown = now.requires_grad_()
+            answers = as_probabilities(network, observer.differentiable(shown))
+            [gradient] = torch.autograd.grad(squared_error(answers, wanted).sum(), shown)
+            now = shown.detach() - eps * gradient.sign()
+            now = now.clamp(0, 1) if clip else now
+            path[step] = now.cpu()
+    return path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where m attacks, from the class `own` (m,) to the `target` (m,), are on a map after each step.
+
+    `codes` (steps + 1, m, k) are the places, `calls` (steps + 1, m) what the network calls the images there, and
+    `expected` (steps + 1, m) is log₁₀ of the error expected.
+    """
+
+    own: np.ndarray
+    target: np.ndarray
+    codes: np.ndarray
+    calls: np.ndarray
+    expected: np.ndarray
+
+    @property
+    def succeeded(self) -> np.ndarray:
+        """Which attacks end with the target called, (m,) bool."""
+        return self.calls[-1] == self.target
+
+    def gateways(self) -> float:
+        """Distance of paths from a class to one target, over that of paths to different targets, step by step, mean.
+
+        NaN if there are no two attacks of either kind.
+        """
+        same, other = [], []
+        for i, j in combinations(range(len(self.own)), 2):
+            if self.own[i] == self.own[j]:
+                apart = np.linalg.norm(self.codes[:, i] - self.codes[:, j], axis=1).mean()
+                (same if self.target[i] == self.target[j] else other).append(apart)
+        return float(np.mean(same) / np.mean(other)) if same and other else np.nan
+
+    def landed(self, around: Place, k: int = 10) -> np.ndarray:
+        """Whether most of the k nearest images of where a successful attack ends are called its target, (s,) bool."""
+        near = neighbours(around.codes, k).kneighbors(self.codes[-1, self.succeeded], return_distance=False)
+        votes = around.calls.numpy()[near]  # (s, k)
+        return np.array([np.bincount(row).argmax() for row in votes]) == self.target[self.succeeded]
+
+    def beyond(self, limit: float) -> dict[str, np.ndarray]:
+        """Whether more error than `limit` is expected of successful attacks, (s,) bool, and when.
+
+        "on the way", at any step; "at first success", when the target is first called; "at the end".
+        """
+        high = self.expected[:, self.succeeded] > limit
+        first = (self.calls == self.target).argmax(0)[self.succeeded]
+        return {
+            "on the way": high.any(0),
+            "at first success": high[first, np.arange(high.shape[1])],
+            "at the end": high[-1],
+        }
+
+
+def paths_on_map(found: Introspection, images: Tensor, own: Tensor, *, steps: int = 100, device: str = "auto") -> Paths:
+    """Attack images (n, c, h, w) of the classes `own` (n,) towards every other class, and see the way on the map."""
+    classes = found.hidden.observer.classes
+    jobs = [(i, target) for i, k in enumerate(own.tolist()) for target in range(classes) if target != k]
+    which, targets = (torch.tensor(each) for each in zip(*jobs, strict=True))
+    path = fgsm_paths(found.hidden.network, images[which], targets, steps=steps, device=device)
+    place, shape = found(path.flatten(0, 1)), path.shape[:2]
+    return Paths(
+        own[which].numpy(),
+        targets.numpy(),
+        place.codes.view(*shape, -1).numpy(),
+        place.calls.view(shape).numpy(),
+        place.expected.view(shape).numpy(),
+    )
