@@ -124,9 +124,10 @@ def _one_cycle(
 @torch.no_grad()
 def held_out_error(network: nn.Module, samples: Sequence[Tensor], loss: Loss) -> float:
     """Mean loss of samples (n rows each) that are not trained on; 0 if there are none."""
+    if len(samples[0]) == 0:
+        return 0.0
     batches = zip(*(each.split(AT_ONCE) for each in samples), strict=True)
-    errors = [loss(network, *batch) for batch in batches]
-    return float(torch.cat(errors).mean()) if len(samples[0]) else 0.0
+    return float(torch.cat([loss(network, *batch) for batch in batches]).mean())
 
 
 def fit_classifier(
