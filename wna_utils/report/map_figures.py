@@ -68,7 +68,7 @@ def show_surface(
 def limits_of(codes: np.ndarray) -> tuple[float, float, float, float]:
     """What a picture must show for codes (n, 2) to be in it, with some room."""
     low, high = codes.min(0), codes.max(0)
-    room = 0.05 * (high - low)
+    room = np.where(high > low, 0.05 * (high - low), 0.5)
     (left, bottom), (right, top) = low - room, high + room
     return float(left), float(right), float(bottom), float(top)
 
