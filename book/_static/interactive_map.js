@@ -1,6 +1,6 @@
 // Maps of a network's activations: points that say what they are under the pointer, a finger, or the arrow keys.
-// The data stand beside each canvas as JSON (wna_utils/report/interactive_map.py); without this script, the static
-// figure of the chapter shows the same.
+// The data stand beside each canvas as JSON (wna_utils/report/interactive_map.py); without this script it stays hidden,
+// and the chapter's static figures stand.
 (() => {
   const REACH = 14; // pixels within which a point is taken to be meant
   const MARGIN = 12;
@@ -25,10 +25,10 @@
       this.sprite = new Image();
       this.sprite.onload = () => this.describe();
       this.sprite.src = data.sprite;
-      this.makeSwitches();
-      this.listen();
-      this.draw();
       root.hidden = false;
+      this.makeSwitches();
+      this.arrange();
+      this.listen();
     }
 
     makeSwitches() {
@@ -39,7 +39,7 @@
         box.addEventListener("change", () => {
           if (box.checked) this.shown.add(i);
           else this.shown.delete(i);
-          this.draw();
+          this.redraw();
         });
         label.append(box, ` ${overlay.name}`);
         this.root.querySelector(".switches").append(label);
@@ -55,43 +55,53 @@
         event.preventDefault();
         this.choose(this.next(...DIRECTIONS[event.key]));
       });
-      this.canvas.addEventListener("focus", () => this.chosen < 0 && this.choose(0));
-      new ResizeObserver(() => this.draw()).observe(this.canvas);
+      new ResizeObserver(() => this.arrange()).observe(this.canvas);
       const scheme = { attributes: true, attributeFilter: ["data-theme"] };
-      new MutationObserver(() => this.draw()).observe(document.documentElement, scheme);
+      new MutationObserver(() => this.redraw()).observe(document.documentElement, scheme);
     }
 
-    place(x, y) {
+    // Where the points are on a canvas of this size.
+    arrange() {
       const { clientWidth: width, clientHeight: height } = this.canvas;
-      const span = 65534;
-      return [
-        MARGIN + ((x + 32767) / span) * (width - 2 * MARGIN),
-        height - MARGIN - ((y + 32767) / span) * (height - 2 * MARGIN),
-      ];
+      [this.width, this.height] = [width, height];
+      const scale = window.devicePixelRatio || 1;
+      [this.canvas.width, this.canvas.height] = [width * scale, height * scale];
+      this.left = Float32Array.from(this.x, (x) => this.across(x));
+      this.top = Float32Array.from(this.y, (y) => this.down(y));
+      this.redraw();
+    }
+
+    across(x) {
+      return MARGIN + ((x + 32767) / 65534) * (this.width - 2 * MARGIN);
+    }
+
+    down(y) {
+      return this.height - MARGIN - ((y + 32767) / 65534) * (this.height - 2 * MARGIN);
     }
 
     nearest(left, top) {
       let best = -1;
       let least = REACH ** 2;
-      for (let i = 0; i < this.x.length; i++) {
-        const [px, py] = this.place(this.x[i], this.y[i]);
-        const distance = (px - left) ** 2 + (py - top) ** 2;
+      for (let i = 0; i < this.left.length; i++) {
+        const distance = (this.left[i] - left) ** 2 + (this.top[i] - top) ** 2;
         if (distance < least) [best, least] = [i, distance];
       }
       return best;
     }
 
-    // The nearest point within 45 degrees of a direction.
+    // The nearest point within 45 degrees of a direction; points in the same place follow one another.
     next(dx, dy) {
       if (this.chosen < 0) return 0;
+      const [x, y] = [this.x[this.chosen], this.y[this.chosen]];
       let best = this.chosen;
       let least = Infinity;
       for (let i = 0; i < this.x.length; i++) {
-        const [ax, ay] = [this.x[i] - this.x[this.chosen], this.y[i] - this.y[this.chosen]];
+        const [ax, ay] = [this.x[i] - x, this.y[i] - y];
         const along = ax * dx + ay * dy;
-        const across = Math.abs(ax * dy) + Math.abs(ay * dx);
+        const aside = Math.abs(ax * dy) + Math.abs(ay * dx);
         const distance = ax ** 2 + ay ** 2;
-        if (along > 0 && along >= across && distance < least) [best, least] = [i, distance];
+        if (distance === 0 && i > this.chosen) return i;
+        if (along > 0 && along >= aside && distance < least) [best, least] = [i, distance];
       }
       return best;
     }
@@ -100,7 +110,7 @@
       if (i < 0 || i === this.chosen) return;
       this.chosen = i;
       this.describe();
-      this.draw();
+      this.redraw();
     }
 
     describe() {
@@ -110,44 +120,54 @@
       const error = (10 ** (this.expected[i] / 100)).toExponential(1);
       this.output.textContent = `${own}, called ${called}${own === called ? "" : " (wrong)"}; expected error ${error}`;
       const context = this.thumbnail.getContext("2d");
-      const columns = this.sprite.width / this.side;
+      const [h, w] = this.side;
+      const columns = this.sprite.width / w;
       const [column, row] = [i % columns, Math.floor(i / columns)];
       const { width, height } = this.thumbnail;
       context.imageSmoothingEnabled = false;
-      context.drawImage(this.sprite, column * this.side, row * this.side, this.side, this.side, 0, 0, width, height);
+      context.drawImage(this.sprite, column * w, row * h, w, h, 0, 0, width, height);
+    }
+
+    redraw() {
+      this.waiting ??= requestAnimationFrame(() => {
+        this.waiting = null;
+        this.draw();
+      });
     }
 
     draw() {
-      const { clientWidth: width, clientHeight: height } = this.canvas;
-      const scale = window.devicePixelRatio || 1;
-      this.canvas.width = width * scale;
-      this.canvas.height = height * scale;
       const context = this.canvas.getContext("2d");
-      context.scale(scale, scale);
+      const scale = window.devicePixelRatio || 1;
+      context.setTransform(scale, 0, 0, scale, 0, 0);
+      context.clearRect(0, 0, this.width, this.height);
       const ink = getComputedStyle(this.root).color;
-      for (let i = 0; i < this.x.length; i++) {
-        const [px, py] = this.place(this.x[i], this.y[i]);
-        const wrong = this.labels[i] !== this.calls[i];
-        context.globalAlpha = wrong ? 1 : 0.5;
-        context.fillStyle = this.colours[this.labels[i]];
-        context.beginPath();
-        context.arc(px, py, wrong ? 3.5 : 2, 0, 7);
-        context.fill();
-        if (wrong) this.ring(context, px, py, 3.5, ink);
-      }
-      context.globalAlpha = 1;
+      this.drawPoints(context, false, ink);
+      this.drawPoints(context, true, ink); // over the others
       for (const i of this.shown) this.drawOverlay(context, this.overlays[i], ink);
       if (this.chosen >= 0) {
-        const [px, py] = this.place(this.x[this.chosen], this.y[this.chosen]);
         context.lineWidth = 2;
-        this.ring(context, px, py, 8, ink);
+        this.ring(context, this.left[this.chosen], this.top[this.chosen], 8, ink);
       }
+    }
+
+    drawPoints(context, wrong, ink) {
+      context.globalAlpha = wrong ? 1 : 0.5;
+      context.lineWidth = 1;
+      for (let i = 0; i < this.left.length; i++) {
+        if ((this.labels[i] !== this.calls[i]) !== wrong) continue;
+        context.fillStyle = this.colours[this.labels[i]];
+        context.beginPath();
+        context.arc(this.left[i], this.top[i], wrong ? 3.5 : 2, 0, 7);
+        context.fill();
+        if (wrong) this.ring(context, this.left[i], this.top[i], 3.5, ink);
+      }
+      context.globalAlpha = 1;
     }
 
     drawOverlay(context, overlay, ink) {
       context.lineWidth = 1.5;
       overlay.paths.forEach((path, k) => {
-        const places = path.map(([x, y]) => this.place(x, y));
+        const places = path.map(([x, y]) => [this.across(x), this.down(y)]);
         context.strokeStyle = context.fillStyle = overlay.colours[k] ?? ink;
         if (overlay.lines) {
           context.beginPath();

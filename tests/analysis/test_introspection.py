@@ -1,5 +1,7 @@
 """Hidden layers are read side by side; a network's map tells its classes apart, and comes from the cache again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -114,11 +116,30 @@ def test_map_comes_from_the_cache(found, hidden, digits, monkeypatch):
     torch.testing.assert_close(again(digits.x_test).expected, found(digits.x_test).expected)
 
 
-def test_labels_are_part_of_what_is_cached(found, hidden, digits, monkeypatch):
-    untrained = infovae.InfoVAE(100)
-    monkeypatch.setattr("wna_utils.analysis.introspection.train_autoencoder", lambda *_: untrained)
-    again = introspect(hidden, digits.x_train, 9 - digits.y_train, autoencoder=QUICK, estimator=QUICK)
-    assert again.autoencoder is untrained
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": "other"},
+        {"seed": 1},
+        {"mmd_weight": 1.0},
+        {"bottleneck": 3},
+        {"autoencoder": replace(QUICK, iterations=301)},
+        {"estimator": replace(QUICK, iterations=301)},
+    ],
+)
+def test_all_that_decides_is_part_of_what_is_cached(found, hidden, digits, monkeypatch, change):
+    asked = []
+
+    def untrained(features, bottleneck, *_):
+        asked.append(bottleneck)
+        return infovae.InfoVAE(features.shape[1], bottleneck)
+
+    monkeypatch.setattr("wna_utils.analysis.introspection.train_autoencoder", untrained)
+    settings = {"labels": digits.y_train, "autoencoder": QUICK, "estimator": QUICK} | change
+    if settings["labels"] == "other":
+        settings["labels"] = 9 - digits.y_train
+    introspect(hidden, digits.x_train, **settings)
+    assert asked == [change.get("bottleneck", 2)]
 
 
 def test_confidence_scores_on_planted_clusters():

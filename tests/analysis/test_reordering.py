@@ -18,6 +18,14 @@ def test_units_get_the_class_they_respond_to_most():
     assert reordering.assigned(MEANS).tolist() == [1, 0, 0, 0, 0, 1]
 
 
+def test_class_without_images_gets_no_unit():
+    means = np.vstack([MEANS[:1], np.full((1, 6), np.nan), MEANS[1:]])
+    assert reordering.assigned(means).tolist() == [2, 0, 0, 0, 0, 2]
+    assert reordering.ordered(means, [3, 3]).tolist() == [1, 2, 0, 4, 3, 5]
+    mean, inside = reordering.mean_code(np.zeros((0, 2)))
+    assert np.isnan([*mean, inside]).all()
+
+
 def test_order_is_by_class_and_strength_within_layers():
     assert reordering.ordered(MEANS, [3, 3]).tolist() == [1, 2, 0, 4, 3, 5]
 

@@ -1,5 +1,7 @@
 """Steps go against the gradient, by as much as they should, and stay among images if they are to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,7 +68,7 @@ def test_impossible_attacks_are_refused(linear, targets, change, message):
 
 @pytest.fixture
 def walks():
-    """Three attacks on images of class 0: two towards 1, of which one fails, and one towards 2."""
+    """Three attacks on images of class 0: two towards 1, of which one fails, and one towards 2, on the first image."""
     codes = np.array(
         [
             [[0, 0], [0, 1], [0, 0]],
@@ -76,6 +78,7 @@ def walks():
         float,
     )
     return Paths(
+        image=np.array([0, 1, 0]),
         own=np.array([0, 0, 0]),
         target=np.array([1, 1, 2]),
         codes=codes,
@@ -89,10 +92,28 @@ def test_success_is_what_is_called_in_the_end(walks):
 
 
 def test_gateways_by_hand(walks):
-    other = np.mean([np.mean([0, 17**0.5, 68**0.5]), np.mean([1, 26**0.5, 85**0.5])])
-    assert walks.gateways() == pytest.approx(1 / other)
-    alone = Paths(walks.own[:1], walks.target[:1], walks.codes[:, :1], walks.calls[:, :1], walks.expected[:, :1])
+    """The first and the second go to one target, the second and the third to two; the first and third are one image."""
+    assert walks.gateways() == pytest.approx(1 / np.mean([1, 26**0.5, 85**0.5]))
+    alone = Paths(*[each[..., :1] for each in (walks.image, walks.own, walks.target)], walks.codes[:, :1], *[
+        each[:, :1] for each in (walks.calls, walks.expected)
+    ])  # fmt: skip
     assert np.isnan(alone.gateways())
+
+
+def test_way_ends_with_success(walks):
+    assert walks.first_success.tolist() == [1, 2, 1]
+    hasty = replace(walks, calls=np.array([[0, 0, 0], [1, 1, 2], [1, 1, 2]]))
+    assert hasty.gateways() == pytest.approx(1 / np.mean([1, 26**0.5]))
+
+
+def test_attacks_that_do_not_move_know_no_gateway():
+    """Three images, each attacked towards two targets, stay where they are."""
+    places = np.random.default_rng(0).normal(size=(3, 2))
+    image, target = np.repeat([0, 1, 2], 2), np.tile([1, 2], 3)
+    still = Paths(
+        image, np.zeros(6, int), target, np.tile(places[image], (5, 1, 1)), np.zeros((5, 6)), np.zeros((5, 6))
+    )
+    assert still.gateways() == pytest.approx(1)
 
 
 def test_error_on_the_way_at_first_success_and_at_the_end(walks):
@@ -105,6 +126,7 @@ def test_attack_lands_where_its_target_is_called(walks):
     calls = torch.nn.functional.one_hot(torch.tensor([1, 1, 0, 0]), 3).float()
     around = Place(places, torch.zeros(4), torch.zeros(4), Activations(places, places, calls))
     assert walks.landed(around, k=2).tolist() == [True, False]
+    assert walks.landed(around, k=4).tolist() == [False, False]  # half is not most
 
 
 def test_every_other_class_is_attacked_and_seen_on_the_map(digits):

@@ -69,12 +69,17 @@ def test_names_cannot_end_the_script():
 
 def test_three_thousand_digits_stay_below_a_megabyte(digits):
     images = digits.x_test.numpy()[:120]  # as blank around its strokes as a digit of another set
-    assert len(made(n=3_000, images=np.resize(images, (3_000, 1, 28, 28)))[0]) < 1_000_000
+    noise = [Overlay("noise", [np.random.default_rng(0).normal(size=(4_000, 2))])]
+    paths = [Overlay("paths", [CODES[:1].repeat(101, 0)] * 54, lines=True, classes=[0] * 54)]
+    html, _ = made(n=3_000, images=np.resize(images, (3_000, 1, 28, 28)), overlays=noise + paths)
+    assert len(html) < 1_000_000
 
 
 def test_places_must_be_in_the_plane():
-    with pytest.raises(ValueError, match="codes must have two numbers"):
-        made(codes=np.zeros((3, 3)))
+    for codes in (np.zeros((3, 3)), np.full((3, 2), np.nan)):
+        with pytest.raises(ValueError, match="codes must be pairs of finite numbers"):
+            made(codes=codes)
+    assert decoded(data_of(made(codes=np.ones((3, 2)), overlays=[])[0])["x"], "<i2").tolist() == [-32_767] * 3
 
 
 @pytest.mark.slow
@@ -87,21 +92,26 @@ def test_points_answer_in_a_browser(tmp_path):
       const canvas = document.querySelector("canvas.points"), output = document.querySelector("output");
       const said = [], note = () => said.push(output.textContent);
       const press = (key) => { canvas.dispatchEvent(new KeyboardEvent("keydown", {key})); note(); };
-      canvas.focus(); note(); press("ArrowRight"); press("ArrowUp"); press("ArrowUp");
+      press("ArrowDown"); press("ArrowRight"); press("ArrowUp"); press("ArrowUp");
       const at = {offsetX: 200, offsetY: 388}; // the first point: in the middle, at the bottom
       const move = new MouseEvent("pointermove");
       Object.defineProperties(move, {offsetX: {value: at.offsetX}, offsetY: {value: at.offsetY}});
       canvas.dispatchEvent(move); note();
-      document.querySelectorAll("input").forEach((box) => box.click());
-      throw new Error("SAID " + said.join(" | "));
+      const look = () => canvas.toDataURL(), drawn = [look()];
+      for (const k of [0, 1, 0, 1]) { document.querySelectorAll("input")[k].click(); drawn.push(look()); }
+      throw new Error("SAID " + said.join(" | ") + " DRAWN " + drawn.map((each) => drawn.indexOf(each)).join(" "));
     }, 300));
     """
+    at_once = "window.requestAnimationFrame = (what) => void what();"
     style = "canvas.points { width: 400px; height: 400px; display: block; }"
     (tmp_path / "page.html").write_text(
-        f"<!DOCTYPE html><html><head><title>t</title><style>{style}</style><script>{SCRIPT.read_text()}</script></head>"
+        f"<!DOCTYPE html><html><head><title>t</title><style>{style}</style>"
+        f"<script>{at_once}{SCRIPT.read_text()}</script></head>"
         f"<body>{html}<script>{asks}</script></body></html>"
     )
     [found] = browser.complaints([tmp_path / "page.html"])
     first = "zero, called zero; expected error 1.0e+0"
     third = "<two>, called zero (wrong); expected error 9.5e-1"
-    assert f"SAID {first} | one, called one; expected error 9.8e-1 | {third} | {third} | {first}" in found
+    assert (
+        f"SAID {first} | one, called one; expected error 9.8e-1 | {third} | {third} | {first} DRAWN 0 1 2 3 0" in found
+    )

@@ -135,7 +135,7 @@ ODD = {
     "pardo_34_noise_and_attacks": {
         "n_networks": 1,
         "cifar": "digits",
-        "sigmas": [0.3],
+        "sigmas": [0.2, 0.3],
         "n_copies": 1,
         "n_attacked": 1,
         "n_attacked_digits": 1,

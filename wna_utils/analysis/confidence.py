@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
 
 SOUGHT = 10_000  # known images among which neighbours are sought
+FAR = 1e9  # farther than any distance
 
 
 def margin(outputs: Tensor) -> np.ndarray:
@@ -46,7 +47,7 @@ class Mahalanobis:
 class TrustScore:
     """Distance to the nearest known image of another class over that to the nearest of the called one (Jiang, 2018).
 
-    A class without known images is infinitely far.
+    A class without known images is farther than any.
     """
 
     def __init__(self, known: Tensor, labels: Tensor, classes: int):
@@ -60,7 +61,7 @@ class TrustScore:
         rows = np.arange(len(near))
         own = near[rows, calls.numpy()].copy()
         near[rows, calls.numpy()] = np.inf
-        return near.min(1) / np.maximum(own, np.finfo(np.float32).tiny)
+        return np.minimum(near.min(1), FAR) / np.maximum(own, 1 / FAR)
 
 
 def of_all_kinds(known: Activations, labels: Tensor, seen: Activations) -> dict[str, np.ndarray]:

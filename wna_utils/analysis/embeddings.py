@@ -35,6 +35,25 @@ def neighbours_of(codes: np.ndarray, k: int) -> np.ndarray:
     return NearestNeighbors(n_neighbors=k).fit(codes).kneighbors(return_distance=False)
 
 
+def halfway(codes: np.ndarray, true: np.ndarray, calls: np.ndarray, k: int = 50, least: float = 0.1) -> np.ndarray:
+    """Whether codes (n, d) lie between the clusters of their true and their called class, (n,) bool.
+
+    That is, of the k nearest others each of the two has at least a share of `least`, and no third class has more.
+    """
+    votes = true[neighbours_of(codes, k)]  # (n, k)
+    shares = np.stack([(votes == label).mean(1) for label in range(max(true.max(), calls.max()) + 1)], 1)
+    rows = np.arange(len(codes))
+    less = np.minimum(shares[rows, true], shares[rows, calls])
+    shares[rows, true] = shares[rows, calls] = 0
+    return (less >= least) & (shares.max(1) <= less)
+
+
+def nearest_to_one(codes: np.ndarray) -> float:
+    """The standard deviation of codes (n, d) along the axis where it is furthest from 1, as a factor of at most 1."""
+    spread = codes.std(0)
+    return float(np.minimum(spread, 1 / np.maximum(spread, 1e-12)).min())
+
+
 def quality(high: np.ndarray, codes: np.ndarray, labels: np.ndarray, k: int = 10) -> dict[str, float]:
     """Trustworthiness and continuity of a map from `high` (n, p) to codes (n, d), and the silhouette of its classes.
 

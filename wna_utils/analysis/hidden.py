@@ -129,18 +129,16 @@ class HiddenLayers:
 
     @cached_property
     def _key(self) -> str:
-        code = code_digest(HiddenLayers._read, HiddenLayers.read, principal_components, as_probabilities)
+        read = HiddenLayers.raw, HiddenLayers._activations, HiddenLayers._read
+        code = code_digest(*read, Components, principal_components, as_probabilities)
         return digest(self.observer.identity(), tensor_digest(self._fitted), self._wanted, code)
 
     @cached_property
     def components(self) -> Components:
         """The principal components; from the cache if they were fitted before."""
         path = cache_dir() / "activations" / f"{self._key}.safetensors"
-        if found := tensor_files.read(path):
-            return Components(**found[0])
-        components = principal_components(self.raw(self._fitted), self._wanted)
-        tensor_files.write(path, vars(components))
-        return components
+        parts = tensor_files.made_once(path, lambda: vars(principal_components(self.raw(self._fitted), self._wanted)))
+        return Components(**parts)
 
     def raw(self, images: Tensor) -> Tensor:
         """All hidden activations (n, p) of images (n, c, h, w), layer after layer, on the CPU."""
@@ -149,15 +147,14 @@ class HiddenLayers:
     def read(self, images: Tensor) -> Activations:
         """What the network does with images (n, c, h, w); from the cache if it was read before."""
         path = cache_dir() / "activations" / f"{self._key}-{tensor_digest(images)}.safetensors"
-        if found := tensor_files.read(path):
-            return Activations(**found[0])
+        return Activations(**tensor_files.made_once(path, lambda: self._activations(images)))
+
+    def _activations(self, images: Tensor) -> dict[str, Tensor]:
         parts = []
         for batch in images.split(AT_ONCE):
             hidden, last, scores = self._read(batch)
             parts.append((self.components.features(hidden), last, as_probabilities(self.network, scores)))
-        activations = Activations(*map(torch.cat, zip(*parts, strict=True)))
-        tensor_files.write(path, vars(activations))
-        return activations
+        return vars(Activations(*map(torch.cat, zip(*parts, strict=True))))
 
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """All hidden activations (n, p), those of the last layer (n, w), and the network's answers (n, K)."""

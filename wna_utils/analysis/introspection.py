@@ -122,17 +122,17 @@ def introspect(
     settings = (bottleneck, mmd_weight, seed, autoencoder, estimator)
     key = digest(tensor_digest(features), tensor_digest(errors), settings, code)
     path = cache_dir() / "introspection" / f"{key}.safetensors"
-    if found := tensor_files.read(path):
-        return _loaded(hidden, found[0], features.shape[1], bottleneck)
-    device = hidden.observer.device
-    mapped = train_autoencoder(features, bottleneck, mmd_weight, seed, autoencoder, device)
-    with torch.no_grad():
-        codes = mapped.encoder(features)
-    judge = train_estimator(codes, errors, seed, estimator, device)
-    parts = {"map": mapped, "judge": judge}
-    weights = {f"{of}.{name}": each for of, part in parts.items() for name, each in part.state_dict().items()}
-    tensor_files.write(path, weights)
-    return Introspection(hidden, mapped, judge)
+
+    def trained() -> dict[str, Tensor]:
+        device = hidden.observer.device
+        mapped = train_autoencoder(features, bottleneck, mmd_weight, seed, autoencoder, device)
+        with torch.no_grad():
+            codes = mapped.encoder(features)
+        judge = train_estimator(codes, errors, seed, estimator, device)
+        parts = {"map": mapped, "judge": judge}
+        return {f"{of}.{name}": each for of, part in parts.items() for name, each in part.state_dict().items()}
+
+    return _loaded(hidden, tensor_files.made_once(path, trained), features.shape[1], bottleneck)
 
 
 def _loaded(hidden: HiddenLayers, weights: dict[str, Tensor], inputs: int, bottleneck: int) -> Introspection:

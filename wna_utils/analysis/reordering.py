@@ -19,19 +19,22 @@ def mean_code(codes: np.ndarray, limit: float = 4.0, step: float = 0.1) -> tuple
     """Expected code (k,) as a Riemann sum over a grid from −limit to limit, Eq. 8, and the share of codes on that grid.
 
     The density is estimated by counting codes (n, k) in the cells around the grid's points. Codes beyond are lost, and
-    so is their share of the mean, as in the paper. Raises `ValueError` for a limit or step not above 0.
+    so is their share of the mean, as in the paper. NaN if there are no codes.
+    Raises `ValueError` for a limit or step not above 0.
     """
     positive("limit", limit)
     positive("step", step)
     points = np.arange(-round(limit / step), round(limit / step) + 1)
     cells = np.rint(codes / step).astype(int)
     inside = (np.abs(cells) <= points[-1]).all(1)
+    if not len(codes):
+        return np.full(codes.shape[1], np.nan), float("nan")
     return (cells[inside] * step).sum(0) / len(codes), float(inside.mean())
 
 
 def assigned(means: np.ndarray) -> np.ndarray:
-    """The class (p,) that each unit responds to most, Eq. 10, of mean activations (K, p)."""
-    return means.argmax(0)
+    """The class (p,) that each unit responds to most, Eq. 10, of mean activations (K, p); NaN ones do not count."""
+    return np.nanargmax(means, axis=0)
 
 
 def ordered(means: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
@@ -39,7 +42,7 @@ def ordered(means: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     of = assigned(means)
     starts = np.cumsum([0, *sizes])
     layers = [np.arange(start, end) for start, end in pairwise(starts)]
-    return np.concatenate([layer[np.lexsort((-means.max(0)[layer], of[layer]))] for layer in layers])
+    return np.concatenate([layer[np.lexsort((-np.nanmax(means, axis=0)[layer], of[layer]))] for layer in layers])
 
 
 def brainbow(means: np.ndarray, colours: np.ndarray) -> np.ndarray:

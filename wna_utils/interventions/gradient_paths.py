@@ -58,12 +58,13 @@ def fgsm_paths(
 
 @dataclass(frozen=True)
 class Paths:
-    """Where m attacks, from the class `own` (m,) to the `target` (m,), are on a map after each step.
+    """Where m attacks on images (m,), from the class `own` (m,) to the `target` (m,), are on a map after each step.
 
-    `codes` (steps + 1, m, k) are the places, `calls` (steps + 1, m) what the network calls the images there, and
-    `expected` (steps + 1, m) is log₁₀ of the error expected.
+    `image` (m,) numbers the images attacked. `codes` (steps + 1, m, k) are the places, `calls` (steps + 1, m) what the
+    network calls the images there, and `expected` (steps + 1, m) is log₁₀ of the error expected.
     """
 
+    image: np.ndarray
     own: np.ndarray
     target: np.ndarray
     codes: np.ndarray
@@ -75,23 +76,31 @@ class Paths:
         """Which attacks end with the target called, (m,) bool."""
         return self.calls[-1] == self.target
 
-    def gateways(self) -> float:
-        """Distance of paths from a class to one target, over that of paths to different targets, step by step, mean.
+    @property
+    def first_success(self) -> np.ndarray:
+        """Step at which the target is first called, (m,); the last one where it never is."""
+        hit = self.calls == self.target
+        return np.where(hit.any(0), hit.argmax(0), len(hit) - 1)
 
-        NaN if there are no two attacks of either kind.
+    def gateways(self) -> float:
+        """Distance of paths to one target over that of paths to different targets, of different images of a class.
+
+        Means over steps until both attacks have succeeded, so that where they end does not count. It is 1 if the target
+        makes no difference to the way; NaN if there are no two attacks of either kind.
         """
         same, other = [], []
         for i, j in combinations(range(len(self.own)), 2):
-            if self.own[i] == self.own[j]:
-                apart = np.linalg.norm(self.codes[:, i] - self.codes[:, j], axis=1).mean()
+            if self.own[i] == self.own[j] and self.image[i] != self.image[j]:
+                way = slice(0, max(self.first_success[[i, j]]) + 1)
+                apart = np.linalg.norm(self.codes[way, i] - self.codes[way, j], axis=1).mean()
                 (same if self.target[i] == self.target[j] else other).append(apart)
         return float(np.mean(same) / np.mean(other)) if same and other else np.nan
 
     def landed(self, around: Place, k: int = 10) -> np.ndarray:
         """Whether most of the k nearest images of where a successful attack ends are called its target, (s,) bool."""
         near = neighbours(around.codes, k).kneighbors(self.codes[-1, self.succeeded], return_distance=False)
-        votes = around.calls.numpy()[near]  # (s, k)
-        return np.array([np.bincount(row).argmax() for row in votes]) == self.target[self.succeeded]
+        votes = around.calls.numpy()[near] == self.target[self.succeeded, None]  # (s, k)
+        return votes.mean(1) > 0.5
 
     def beyond(self, limit: float) -> dict[str, np.ndarray]:
         """Whether more error than `limit` is expected of successful attacks, (s,) bool, and when.
@@ -99,7 +108,7 @@ class Paths:
         "on the way", at any step; "at first success", when the target is first called; "at the end".
         """
         high = self.expected[:, self.succeeded] > limit
-        first = (self.calls == self.target).argmax(0)[self.succeeded]
+        first = self.first_success[self.succeeded]
         return {
             "on the way": high.any(0),
             "at first success": high[first, np.arange(high.shape[1])],
@@ -115,6 +124,7 @@ def paths_on_map(found: Introspection, images: Tensor, own: Tensor, *, steps: in
     path = fgsm_paths(found.hidden.network, images[which], targets, steps=steps, device=device)
     place, shape = found(path.flatten(0, 1)), path.shape[:2]
     return Paths(
+        which.numpy(),
         own[which].numpy(),
         targets.numpy(),
         place.codes.view(*shape, -1).numpy(),

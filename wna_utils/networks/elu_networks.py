@@ -42,7 +42,8 @@ def _dense(sizes: tuple[int, ...], keep: float) -> OrderedDict[str, nn.Module]:
     steps = OrderedDict()
     for i, (before, after) in enumerate(pairwise(sizes), start=1):
         steps[f"fc{i}"], steps[f"elu{i}"] = nn.Linear(before, after), nn.ELU()
-        steps[f"drop{i}"] = nn.Dropout(1 - keep)
+        if keep < 1:
+            steps[f"drop{i}"] = nn.Dropout(1 - keep)
     return steps
 
 

@@ -21,7 +21,7 @@ from wna_utils.support.checks import seed as checked_seed
 from wna_utils.support.devices import autocast, resolve_device
 from wna_utils.support.fingerprint import code_digest, digest
 from wna_utils.support.identity import Uncertain, identity
-from wna_utils.support.paths import cache_dir, require_writable
+from wna_utils.support.paths import alone, cache_dir, require_writable
 from wna_utils.support.progress import bar
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -150,13 +150,13 @@ def trained(
     path = folder / f"epoch{epoch:02}.safetensors"
     if not _load(network, path):
         require_writable(path)
-        label = f"training {model} on {dataset.name}, seed {seed}"
-        fitted = (cyclic.fit_classifier if isinstance(recipe, Cyclic) else fit)(
-            network, dataset, recipe, seed, target, label
-        )
-        for done, state in enumerate(fitted, start=1):
-            tensor_files.write(folder / f"epoch{done:02}.safetensors", state)
-        _load(network, path)
+        with alone(folder):  # another chapter may need the same network now
+            if not _load(network, path):
+                loop = cyclic.fit_classifier if isinstance(recipe, Cyclic) else fit
+                label = f"training {model} on {dataset.name}, seed {seed}"
+                for done, state in enumerate(loop(network, dataset, recipe, seed, target, label), start=1):
+                    tensor_files.write(folder / f"epoch{done:02}.safetensors", state)
+                _load(network, path)
     return network.eval()
 
 

@@ -44,17 +44,18 @@ def interactive_map(
     """A map of n images (n, c, h, w) at codes (n, 2), of true class `labels` (n,) and called `calls` (n,).
 
     `expected` (n,) is log₁₀ of the error expected of each. Pointing at an image, or moving to it by the arrow keys,
-    shows it and says all three. Raises `ValueError` for codes that are not places in the plane.
+    shows it and says all three. Raises `ValueError` for codes that are no places in the plane.
     """
     from IPython.display import HTML
 
-    if codes.ndim != 2 or codes.shape[1] != 2:
-        raise ValueError(f"the map is drawn in the plane: codes must have two numbers; got {codes.shape}")
+    if codes.ndim != 2 or codes.shape[1] != 2 or not np.isfinite(codes).all():
+        raise ValueError(f"the map is drawn in the plane: codes must be pairs of finite numbers; got {codes.shape}")
     places = np.concatenate([codes, *(group for overlay in overlays for group in overlay.groups)])
     low, high = places.min(0), places.max(0)
+    span = np.where(high > low, high - low, 1)
 
     def scaled(points: np.ndarray) -> np.ndarray:
-        return np.rint((2 * (points - low) / (high - low) - 1) * 32_767).astype("<i2")
+        return np.rint((2 * (points - low) / span - 1) * 32_767).astype("<i2")
 
     colours = ["#" + "".join(f"{round(255 * part):02x}" for part in colour) for colour in class_colours(len(names))]
     x, y = scaled(codes).T
@@ -66,7 +67,7 @@ def interactive_map(
         "labels": _encoded(labels.astype("u1")),
         "calls": _encoded(calls.astype("u1")),
         "expected": _encoded(np.rint(100 * expected).astype("<i2")),
-        "side": images.shape[-1],
+        "side": images.shape[2:],
         "sprite": _sprite(images),
         "overlays": [
             {
@@ -78,12 +79,17 @@ def interactive_map(
             for overlay in overlays
         ],
     }
-    about = escape(f"Map of {len(codes):,} test images; arrow keys move from image to image")
+    about = escape(f"Map of {len(codes):,} test images; the arrow keys move from image to image")
+    legend = "".join(
+        f'<li><span style="background:{colour}"></span>{escape(name)}</li>'
+        for name, colour in zip(names, colours, strict=True)
+    )
     return HTML(
         '<div class="activation-map" hidden>'
-        f'<canvas class="points" tabindex="0" role="img" aria-label="{about}"></canvas>'
+        f'<canvas class="points" tabindex="0" role="application" aria-label="{about}"></canvas>'
+        f'<ul class="legend">{legend}</ul>'
         '<div class="about"><canvas class="thumbnail" width="84" height="84" aria-hidden="true"></canvas>'
-        '<output aria-live="polite">Point at an image, or use the arrow keys.</output>'
+        '<output aria-live="polite">Point at an image, or use the arrow keys. Ringed: misclassified.</output>'
         '<div class="switches"></div></div>'
         f'<script type="application/json">{json.dumps(data).replace("<", chr(92) + "u003c")}</script></div>'
     )

@@ -56,6 +56,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**64)]
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 Shuffles = Annotated[int, Field(ge=20)]  # enough for an interval of 95 %
+Crowd = Annotated[int, Field(ge=50)]  # images among which each has twenty neighbours, and more
 Levels = Annotated[int, Field(ge=2)]
 
 Bottleneck = Annotated[int, Field(ge=1)]  # numbers in a map

@@ -55,6 +55,27 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait while another process makes what belongs at `path` in the cache, so that it is made once and then found.
+
+    A process that ends, however it does, holds up no other. Raises `OSError` as `replacing` does.
+    """
+    from filelock import FileLock
+
+    locks = cache_dir() / "locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{path.parent.name}-{path.name}.lock")
+        lock.acquire()
+    except OSError as error:
+        raise _cannot_write(locks, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def require_writable(path: Path) -> None:
     """Raise `OSError` with a remedy now, before any work, if `path` cannot be written later."""
     _new_file(path).unlink()

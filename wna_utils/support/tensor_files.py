@@ -1,5 +1,6 @@
 """Tensors in the cache: safetensors files that carry a hash of what they hold, so that no damaged file is believed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -7,7 +8,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from wna_utils.support.fingerprint import digest, tensor_digest
-from wna_utils.support.paths import replacing
+from wna_utils.support.paths import alone, replacing
 
 HASH = "hash"  # of names, values and metadata, in the file's own metadata
 
@@ -29,6 +30,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
     except (FileNotFoundError, SafetensorError):
         return None
     return (tensors, about) if about.pop(HASH, None) == _hash(tensors, about) else None
+
+
+def made_once(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors of a file; if there is none, what `make` returns, once it is written.
+
+    Processes that need the same file at the same time wait for the first of them.
+    """
+    if found := read(path):
+        return found[0]
+    with alone(path):
+        if found := read(path):
+            return found[0]
+        tensors = make()
+        write(path, tensors)
+    return tensors
 
 
 def _hash(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
