@@ -19,14 +19,20 @@ QUICK = Cyclic(cycles=1, iterations=300, held_out=200)
 
 
 @pytest.fixture(scope="module")
-def network(digits, tmp_path_factory):
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def network(digits, cache):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("networks")))
+        patch.setenv("WNA_CACHE", str(cache))
         return trained("elu_mlp", digits, recipe=Cyclic(cycles=1, iterations=400, held_out=200))
 
 
 @pytest.fixture
-def hidden(network, digits):
+def hidden(network, digits, cache, monkeypatch):
+    monkeypatch.setenv("WNA_CACHE", str(cache))  # of all tests here
     return HiddenLayers(network, digits.x_train)
 
 

@@ -23,6 +23,9 @@ from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir
 
 
+COMPONENTS = 100  # of hidden activations, that a map is made from
+
+
 @dataclass(frozen=True)
 class Place:
     """Where n images land in a map, and what is expected there.
@@ -85,8 +88,8 @@ def study(
     device: str = "auto",
 ) -> Introspection:
     """The `introspect`ion of a network's dense layers by the first so many training images, at a `profile`'s sizes."""
-    hidden = HiddenLayers(network, dataset.x_train, device=device)
     images, labels = dataset.x_train[:n_images], dataset.y_train[:n_images]
+    hidden = HiddenLayers(network, images, components=min(COMPONENTS, len(images)), device=device)
     autoencoder, estimator = recipes_of(profile)
     return introspect(
         hidden,

@@ -17,11 +17,11 @@ from wna_utils.support.checks import at_least, one_of, whole
 
 # How autoencoder and estimator are trained in a profile; in "paper" as the paper says of MNIST. So few cycles as the
 # book's never stop early, so that nothing is held out.
-AUTOENCODER = Cyclic(cycles=2, iterations=750, held_out=0)
-ESTIMATOR = Cyclic(cycles=1, iterations=4_000, highest=5e-3, held_out=0)
+AUTOENCODER = Cyclic(cycles=1, iterations=1_000, highest=2e-3, held_out=0)
+ESTIMATOR = Cyclic(cycles=1, iterations=2_500, highest=1e-2, held_out=0)
 RECIPES = {
     "book": (AUTOENCODER, ESTIMATOR),
-    "smoke": (replace(AUTOENCODER, cycles=1, iterations=60), replace(ESTIMATOR, iterations=60)),
+    "smoke": (replace(AUTOENCODER, iterations=60), replace(ESTIMATOR, iterations=60)),
     "paper": (
         Cyclic(cycles=30, iterations=3_000, highest=1e-5),
         Cyclic(cycles=50, iterations=10_000, batch_size=32, highest=1e-5),
