@@ -22,7 +22,6 @@ from wna_utils.support import tensor_files
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir
 
-
 COMPONENTS = 100  # of hidden activations, that a map is made from
 
 

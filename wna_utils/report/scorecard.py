@@ -166,11 +166,13 @@ def _order(decided: list[Claim]) -> list[str]:
         return []
     other_rule = sum(any(each.rule for each in claim.amended) for claim in decided)
     otherwise = sum(bool(claim.amended) for claim in decided) - other_rule
-    shown = sum(claim.order == "history" for claim in decided)
+    shown = [claim for claim in decided if claim.order == "history"]
+    expected = sum("prototype" in (claim.note or "") for claim in shown)
+    seen = f" (a prototype had shown what to expect of {expected})" if expected else ""
     return [
         f"Of {len(decided)} rules, {other_rule} were replaced in the open after a first result had been seen; of "
         f"{otherwise} more, what is measured or counted was changed, or a rule by the code was added. Their rows say "
-        f"how and why. That the first rule is older than the first result, the history shows of {shown}; of the others "
+        f"how and why. That the first rule is older than the first result, the history shows of {len(shown)}{seen}; of the others "
         "it is our word."
     ]
 
