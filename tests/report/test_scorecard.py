@@ -205,3 +205,9 @@ def test_rule_that_so_few_cannot_meet_is_refused(value, low, met):
     rule = Rule(use="low", reproduced=(0.8, 1), partly=(0.5, 1))
     ours = Estimate(value, low, 1.0, 10, "networks")
     assert scorecard._out_of_reach(rule, "percent", ours) is not met
+
+
+def test_prototypes_that_had_been_seen_are_counted(card):
+    claims = [{"id": "a", "order": "history", "note": "Seen in the prototype."}, {"id": "b", "order": "history"}]
+    _, summary = card(claims, [("a", 0.6), ("b", 0.6)])
+    assert "the history shows of 2 (a prototype had shown what to expect of 1); of the others" in summary

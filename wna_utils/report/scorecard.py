@@ -172,8 +172,8 @@ def _order(decided: list[Claim]) -> list[str]:
     return [
         f"Of {len(decided)} rules, {other_rule} were replaced in the open after a first result had been seen; of "
         f"{otherwise} more, what is measured or counted was changed, or a rule by the code was added. Their rows say "
-        f"how and why. That the first rule is older than the first result, the history shows of {len(shown)}{seen}; of the others "
-        "it is our word."
+        f"how and why. That the first rule is older than the first result, the history shows of {len(shown)}{seen}; of "
+        "the others it is our word."
     ]
 
 
