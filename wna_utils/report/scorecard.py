@@ -104,7 +104,10 @@ def _measured(claim: Claim, measured: Measured) -> list[str]:
         said.append(f"by the code: {claims.in_words(by_code, claim.unit)}")
     if math.isnan(ours.low) and claim.no_interval:
         said.append(f"no interval: {claim.no_interval}")
-    return said + [each for each in [measured.noise.get(claim.id)] if each]
+    noise = measured.noise.get(claim.id)
+    if noise and claim.id in measured.as_code:
+        noise = f"as the text has it, {noise}; by the code it may be less, as the chapter says"
+    return said + [noise] * bool(noise)
 
 
 def _before(amendment: Amendment, unit: str) -> str:
