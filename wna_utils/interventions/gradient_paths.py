@@ -116,12 +116,17 @@ class Paths:
         }
 
 
-def paths_on_map(found: Introspection, images: Tensor, own: Tensor, *, steps: int = 100, device: str = "auto") -> Paths:
-    """Attack images (n, c, h, w) of the classes `own` (n,) towards every other class, and see the way on the map."""
+def paths_on_map(
+    found: Introspection, images: Tensor, own: Tensor, *, steps: int = 100, clip: bool = True, device: str = "auto"
+) -> Paths:
+    """Attack images (n, c, h, w) of the classes `own` (n,) towards every other class, and see the way on the map.
+
+    For `steps` and `clip`, see `fgsm_paths`.
+    """
     classes = found.hidden.observer.classes
     jobs = [(i, target) for i, k in enumerate(own.tolist()) for target in range(classes) if target != k]
     which, targets = (torch.tensor(each) for each in zip(*jobs, strict=True))
-    path = fgsm_paths(found.hidden.network, images[which], targets, steps=steps, device=device)
+    path = fgsm_paths(found.hidden.network, images[which], targets, steps=steps, clip=clip, device=device)
     place, shape = found(path.flatten(0, 1)), path.shape[:2]
     return Paths(
         which.numpy(),
