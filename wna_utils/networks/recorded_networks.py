@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CALLS = "test calls"  # beside the weights: the class (n,) uint8 that the network gives each test image,
 SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
 SCORED = 500
+SCORED_AGAIN = 100  # of these, in an audit
 
 # Of networks that were found: their identity, what they called their test images, and the name of their record.
 _found: WeakKeyDictionary[nn.Module, tuple[str, Tensor, str]] = WeakKeyDictionary()
@@ -178,11 +179,11 @@ class Again:
 def answers_again(name: str, part: int, size: int, device: str = "auto") -> Again:
     """Have a recorded network call so many test images again, the `part`-th of all; all, if there are fewer."""
     tensors, about = recorded.read(path_of(name))
-    dataset, before, scores = dataset_of(name), tensors[CALLS].long(), tensors[SCORES].float()
+    dataset, before, scores = dataset_of(name), tensors[CALLS].long(), tensors[SCORES][:SCORED_AGAIN].float()
     first = part % max(len(before) // size, 1) * size
     images = slice(first, first + size)
     observer = Observer(_built(about, tensors), dataset.shape, device=device)
-    now = observer(dataset.x_test[:SCORED])["scores"].cpu()
+    now = observer(dataset.x_test[:SCORED_AGAIN])["scores"].cpu()
     return Again(
         (observer.predict(dataset.x_test[images]) != before[images]).double().mean().item(),
         ((now - scores).abs().max() / scores.abs().max()).item(),

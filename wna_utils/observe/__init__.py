@@ -1,6 +1,7 @@
 """Showing stimuli to observers: the one loop, and the tallies that it fills."""
 
 from wna_utils.observe.cells import CellTally
+from wna_utils.observe.graded import GradedTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.neurons import Added, ComplexCell, LinearNonlinear, gabor_pair
 from wna_utils.observe.recording import Recording, in_halves
@@ -25,6 +26,7 @@ __all__ = [
     "ComplexCell",
     "CovarianceTally",
     "FieldTally",
+    "GradedTally",
     "LinearNonlinear",
     "Maps",
     "Recording",

@@ -10,6 +10,7 @@ from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.observer import SCORES, Observer
 from wna_utils.observe.cells import CellTally
+from wna_utils.observe.graded import GradedTally
 from wna_utils.observe.recording import OWN, Recording, packed, unpacked
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally, Tally
@@ -28,8 +29,8 @@ class Shown:
     """What a record is the tally of: n images of a noise from a seed, shown to a recorded network.
 
     "trials" are the test images of a network's classes in white noise, by stimulus and response. `layer` names the
-    layer whose units' averages are tallied; none: images by class. `how` are options of the noise, the γ of trials, or
-    whose wavelets Gabor noise is mixed from.
+    layer whose units' averages are tallied, `graded` the scale of scores that noise is graded by; neither: images by
+    class. `how` are options of the noise, the γ of trials, or whose wavelets Gabor noise is mixed from.
     """
 
     network: str
@@ -39,14 +40,21 @@ class Shown:
     layer: str = ""
     how: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
+    graded: str = ""
 
     @property
     def name(self) -> str:
         """Name of the record, such as "cnn-mnist-15-epochs-seed-0-white-10000000"."""
         how = [f"{name}-{value}" for name, value in sorted(self.how.items())]
         precision = "" if self.precision == "float32" else self.precision
-        parts = (self.network, self.layer, self.noise, *how, precision, str(self.n))
+        graded = self.graded and f"graded-by-{self.graded}"
+        parts = (self.network, self.layer, graded, self.noise, *how, precision, str(self.n))
         return "-".join(filter(None, parts))
+
+    @property
+    def of_units(self) -> bool:
+        """Whether stimuli are weighted by responses, instead of being counted by class."""
+        return bool(self.layer or self.graded)
 
     @property
     def path(self) -> Path:
@@ -72,6 +80,8 @@ class Shown:
 
     def empty(self) -> ClassTally | CellTally | FieldTally:
         """An empty tally of the kind that is recorded."""
+        if self.graded:
+            return GradedTally(self.graded)
         if self.layer:
             return FieldTally()
         return CellTally(2) if self.noise == "trials" else ClassTally()
@@ -90,13 +100,13 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
 
     None if there is no such record, or that cannot be told for certain. Raises `ValueError` for a damaged record.
     """
-    kind = type(tally.parts[0] if isinstance(tally, Recording) else tally)
+    kind = _kind(tally.parts[0] if isinstance(tally, Recording) else tally)
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
     seed = getattr(getattr(source, "noise", source), "seed", None)
     for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors.xz")):
         shown = Shown(**recorded.about(path)["shown"])
-        alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, type(shown.empty()))
+        alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, _kind(shown.empty()))
         if alike == (n, observer.precision, type(source), seed, kind):
             try:
                 if _is_source(shown, source) and _is_observer(shown, observer):
@@ -104,6 +114,11 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
             except Uncertain:
                 return None
     return None
+
+
+def _kind(tally: Tally) -> tuple[object, ...]:
+    """What tallies of the same stimuli must have in common to count the same."""
+    return type(tally), getattr(tally, "scale", None), getattr(tally, "temperature", None)
 
 
 def _fitting(shown: Shown, tally: Tally) -> dict[str, Tensor] | None:

@@ -60,7 +60,8 @@ def write_records(findings: list[Finding], folder: Path) -> None:
         if files:
             size = sum(path.stat().st_size for path in files) / 1e6
             files_in_words = f"{len(files)} file{'s' if len(files) > 1 else ''}"
-            table = pd.DataFrame([_made(path, differences.get(recorded.name_of(path), "")) for path in files])
+            rows = [_made(path, differences.get(recorded.name_of(path), "")) for path in files]
+            table = pd.DataFrame(rows).fillna("–")
             parts.append(f"### {title}\n\n{markdown(table)}\n\n{files_in_words}, {size:.1f} MB.\n")
     write(folder / "records.md", "\n".join(parts))
 

@@ -61,6 +61,7 @@ Levels = Annotated[int, Field(ge=2)]
 
 Bottleneck = Annotated[int, Field(ge=1)]  # numbers in a map
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Contrast = Annotated[float, Field(ge=0.01)]

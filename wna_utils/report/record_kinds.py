@@ -1,7 +1,7 @@
 """The kinds of records and how each is made: networks, models of noise, tallies, courses of training."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -33,7 +33,8 @@ class Trained:
     """A network to be recorded; `of` says whose recipe it has: "ours" (`RECIPES`) or "theirs" (`AUTHORS`).
 
     With a `backdoor`, such as "X 0 1", it learns the data set in which half of the source class is poisoned; with
-    `classes`, such as "1 7", these alone; with `over`, such as 256, images whose pixels are divided by that.
+    `classes`, such as "1 7", these alone; with `over`, such as 256, images whose pixels are divided by that; with
+    `in_noise`, images in noise of a standard deviation of up to that.
     """
 
     model: str
@@ -43,10 +44,12 @@ class Trained:
     backdoor: str = ""
     classes: str = ""
     over: int = 1
+    in_noise: float = 0.0
 
     @property
     def recipe(self) -> Recipe | Cyclic:
-        return {"ours": RECIPES, "theirs": AUTHORS}[self.of][self.model.removesuffix("_softmax")]
+        recipe = {"ours": RECIPES, "theirs": AUTHORS}[self.of][self.model.removesuffix("_softmax")]
+        return replace(recipe, noise=self.in_noise) if self.in_noise else recipe
 
     @property
     def name(self) -> str:

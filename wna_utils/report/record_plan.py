@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from wna_utils.data import datasets
 from wna_utils.networks.architectures import MODELS
-from wna_utils.networks.training import AUTHORS
+from wna_utils.networks.cyclic import Cyclic
+from wna_utils.networks.training import AUTHORS, RECIPES
+from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.report.record_kinds import Fitted, Followed, Record, Tallied, Trained
 from wna_utils.stimuli.blocks import LARGEST
@@ -27,6 +29,7 @@ class Noise(_Strict):
     layer: str = ""
     how: dict[str, float | bool | str] = {}
     precision: Literal["float32", "bf16"] = "float32"
+    graded: Literal["", *SCALES] = ""
 
     @model_validator(mode="after")
     def _whole_blocks(self):
@@ -53,12 +56,15 @@ class Entry(_Strict):
     backdoor: str = ""
     classes: str = ""
     over: PositiveInt = 1
+    in_noise: NonNegativeFloat = 0.0
     course: Course | None = None
 
     @model_validator(mode="after")
     def _possible(self):
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
+        if self.in_noise and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):
+            raise ValueError(f"{self.model} is not trained in noise: only networks trained in cycles are")
         if any(each.noise == "trials" for each in self.shown) and len(self.classes.split()) != 2:
             raise ValueError("trials need two classes")
         if any(each.noise == "gabor" for each in self.shown) and (self.classes or self.backdoor or self.over != 1):
@@ -68,7 +74,8 @@ class Entry(_Strict):
     def records(self) -> Iterator[Record]:
         """The records of each seed, the network before what rests on it."""
         for seed in range(self.seeds):
-            network = Trained(self.model, self.dataset, seed, self.recipe, self.backdoor, self.classes, self.over)
+            how = self.recipe, self.backdoor, self.classes, self.over, self.in_noise
+            network = Trained(self.model, self.dataset, seed, *how)
             if self.course:
                 yield Followed(network, self.course.n, self.course.n_last)
                 continue

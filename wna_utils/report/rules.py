@@ -1,6 +1,7 @@
 """The rules: what the ledger says of every claim, and how a rule decides about an estimate.
 
-The ledger is `book/claims.yml`, and beside it a file for each companion study, such as `book/claims_pardo.yml`.
+The ledger is `book/claims.yml`, and beside it a file for each companion study, such as `book/claims_pardo.yml`, and one
+for what this book itself predicts.
 """
 
 import math
@@ -105,6 +106,7 @@ class Claim(_Strict):
     by_code: Rule | None = None
     reason: str | None = None
     theorem: bool = False
+    own: bool = False
     same_as: str | None = None
     about: Literal["networks", "data"] = "networks"
     possible: tuple[float, float] | None = None
@@ -126,8 +128,11 @@ class Claim(_Strict):
 
     @property
     def counts(self) -> bool:
-        """Whether it counts among the paper's or a replication's claims: a theorem doesn't, nor one said elsewhere."""
-        return not self.theorem and not self.same_as
+        """Whether it counts among the papers' or a replication's claims: theorems don't, nor what we predict ourselves.
+
+        What another claim says again is counted once.
+        """
+        return not (self.theorem or self.own or self.same_as)
 
     def verdict(self, estimate: Estimate | None, by_code: Estimate | None = None) -> str:
         """What the rules say of what was measured as the text says it, and as the code does it."""

@@ -39,7 +39,7 @@ def _unexplained(measured: Measured) -> list[str]:
         ours = measured.as_text.get(claim.id)
         if ours and math.isnan(ours.low) and not claim.no_interval:
             found.append(f"the claim {claim.id} has no interval: the ledger must say why (no_interval)")
-        if ours and claim.about == "networks" and claim.counts and not claim.few and not _several(ours):
+        if ours and claim.about == "networks" and (claim.counts or claim.own) and not claim.few and not _several(ours):
             found.append(f"few networks decide about the claim {claim.id}: the ledger must say why (few)")
         if ours and claim.rule and _out_of_reach(claim.rule, claim.unit, ours):
             found.append(
@@ -83,6 +83,8 @@ def _notes(claim: Claim) -> list[str]:
         notes.append(claim.note)
     if claim.theorem:
         notes.append("A theorem: this checks it, and is not counted among the claims.")
+    if claim.own:
+        notes.append("A prediction of our own, which is not counted among the papers' claims.")
     if claim.same_as:
         notes.append(f"Said in another row, too (“{ledger()[claim.same_as].statement}”), and not counted again.")
     if claim.few:
@@ -158,6 +160,10 @@ def _summary(measured: Measured) -> str:
     if theorems and measured.judged:
         hold = sum(verdicts[claim.id] == REPRODUCED for claim in theorems)
         said.append(f"Of {len(theorems)} theorems, which are checked and not counted, {hold} hold.")
+    predicted = Counter(verdicts[claim.id] for claim in ledger().values() if claim.own)
+    if predicted and measured.judged:
+        came = ", ".join(f"{predicted[verdict]} {verdict}" for verdict in LOOKS if predicted[verdict])
+        said.append(f"Of {predicted.total()} predictions of our own, which are not counted either: {came}.")
     if again := sum(claim.same_as is not None for claim in ledger().values()):
         said.append(f"{again} rows that say again what another says are not counted.")
     return f"{' '.join(said)}\n\n{markdown(table.reset_index(names='section'))}\n"
