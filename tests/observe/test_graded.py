@@ -139,7 +139,7 @@ def test_bad_requests_are_one_sentence():
         GradedTally(temperature=0)
     silent = graded(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).apply(zeroed), 2_000)
     with pytest.raises(ValueError, match="scores of all classes are the same for all stimuli"):
-        silent.maps
+        _ = silent.maps
     with pytest.raises(ValueError, match="−∞ have no mean"):
         graded(lambda x: torch.stack([x.flatten(1)[:, 0], torch.full((len(x),), -torch.inf)], 1), 2_000)
     with pytest.raises(ValueError, match="correlation must lie between 0 and 1"):

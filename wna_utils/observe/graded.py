@@ -31,7 +31,8 @@ class GradedTally(FieldTally):
     `scale` says what is averaged: the network's "scores" themselves, which are logits as a rule, or by a softmax of
     scores over `temperature` their "log-probabilities" or "probabilities". The lower the temperature, the nearer
     probabilities come to labels. What is read off has a row for each of K classes; a class whose score hardly varies
-    (standard deviation below 2⁻¹², or a thousandth of its mean) is masked. Raises `ValueError` for an unknown scale, or a temperature not above 0.
+    (standard deviation below 2⁻¹², or a thousandth of its mean) is masked. Raises `ValueError` for an unknown scale,
+    or a temperature not above 0.
     """
 
     def __init__(self, scale: str = "scores", temperature: float = 1.0):
@@ -85,7 +86,7 @@ class GradedTally(FieldTally):
     def z(self) -> np.ma.MaskedArray:
         """Correlation of each class's score with every pixel, times √(n − 1), (K, c, h, w).
 
-        It has mean 0 and variance 1 if the scores have nothing to do with the stimuli, as `ClassTally.z` has for labels.
+        It has mean 0 and variance 1 if scores have nothing to do with the stimuli, as `ClassTally.z` has for labels.
         """
         pixels = _deviation(self._total("stimulus squares"), self._total("stimuli"), self.n)
         with np.errstate(divide="ignore", invalid="ignore"):
