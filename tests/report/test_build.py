@@ -95,6 +95,18 @@ def test_a_failed_chapter_stops_no_other(notebook, jobs):
         assert printed("bad") == "1\n"
 
 
+def test_chapters_of_a_section_wait_for_one_another_even_if_one_fails(notebook):
+    times = "import time; print(time.time()); time.sleep(0.3); print(time.time())"
+    made = [notebook(f"s1_{name}", times) for name in "abc"]
+    broken = notebook("s1_a", "1 / 0")
+    with pytest.raises(chapters.ChapterFailed, match=r"^s1_a\.ipynb: ZeroDivisionError"):
+        list(build([*made, notebook("other", times)], {}, jobs=2))
+    assert broken == made[0]
+    (b, c), other = (list(map(float, printed(name).split())) for name in ("s1_b", "s1_c")), printed("other")
+    assert max(b[0], c[0]) >= min(b[1], c[1])
+    assert other
+
+
 def test_chapters_run_one_by_one_where_they_share_what_is_not_recorded(monkeypatch):
     monkeypatch.setenv("WNA_RECORDED", "off")
     assert usual_jobs() == 1

@@ -137,8 +137,13 @@ class HiddenLayers:
     def components(self) -> Components:
         """The principal components; from the cache if they were fitted before."""
         path = cache_dir() / "activations" / f"{self._key}.safetensors"
-        parts = tensor_files.made_once(path, lambda: vars(principal_components(self.raw(self._fitted), self._wanted)))
+        parts = tensor_files.made_once(path, lambda: vars(principal_components(self._read_first[0], self._wanted)))
         return Components(**parts)
+
+    @cached_property
+    def _read_first(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What is read of the images that the components are fitted to, which are read with others again."""
+        return self._read(self._fitted)
 
     def raw(self, images: Tensor) -> Tensor:
         """All hidden activations (n, p) of images (n, c, h, w), layer after layer, on the CPU."""
@@ -152,7 +157,8 @@ class HiddenLayers:
     def _activations(self, images: Tensor) -> dict[str, Tensor]:
         parts = []
         for batch in images.split(AT_ONCE):
-            hidden, last, scores = self._read(batch)
+            fitted = torch.equal(batch, self._fitted)
+            hidden, last, scores = self._read_first if fitted else self._read(batch)
             parts.append((self.components.features(hidden), last, as_probabilities(self.network, scores)))
         return vars(Activations(*map(torch.cat, zip(*parts, strict=True))))
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -156,6 +156,7 @@ def dataset_of(name: str) -> Dataset:
     return _clean(about["dataset"], tuple(about.get("only") or ()))
 
 
+@lru_cache(maxsize=2)  # the same is asked for many records one after the other; each takes memory
 def _clean(name: str, only: tuple[str, ...]) -> Dataset:
     """The data set of a name such as "mnist 5 or 6 over 256", without a patch."""
     dataset = datasets.load(name.split()[0])

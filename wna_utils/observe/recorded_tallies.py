@@ -1,6 +1,7 @@
 """Recorded tallies: what a recorded network answered to millions of images, in `book/recorded/tallies/`."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,16 +105,24 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
     seed = getattr(getattr(source, "noise", source), "seed", None)
+    wanted = n, observer.precision, type(source), seed, kind, getattr(source, "gamma", None)
     for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors.xz")):
-        shown = Shown(**recorded.about(path)["shown"])
-        alike = (shown.n, shown.precision, SOURCES[shown.noise], shown.seed, _kind(shown.empty()))
-        if alike == (n, observer.precision, type(source), seed, kind):
-            try:
-                if _is_source(shown, source) and _is_observer(shown, observer):
+        shown = _shown(path, path.stat().st_mtime_ns)
+        gamma = shown.how.get("gamma")
+        alike = shown.n, shown.precision, SOURCES[shown.noise], shown.seed, _kind(shown.empty()), gamma
+        if alike == wanted:
+            try:  # first what takes less time: a source of trials needs its data set
+                if _is_observer(shown, observer) and _is_source(shown, source):
                     return _fitting(shown, tally)
             except Uncertain:
                 return None
     return None
+
+
+@cache  # unpacking the heads of all records takes longer than showing some noise
+def _shown(path: Path, _: int) -> Shown:
+    """What the record in a file, of this time of change, is the tally of."""
+    return Shown(**recorded.about(path)["shown"])
 
 
 def _kind(tally: Tally) -> tuple[object, ...]:

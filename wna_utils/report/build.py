@@ -36,7 +36,8 @@ def build(
     Where a notebook's prose alone has changed, its chapter gets that, and nothing is executed.
     With one job a chapter has all cores. With more, each has a process of its own with one thread, also if only one is
     left to do, since what is trained depends on the number of threads; that keeps the cores busier, since not all that
-    a notebook does can be shared among threads. Raises `ChapterFailed` for those that failed, when all others are done.
+    a notebook does can be shared among threads. Chapters of one section are never executed at the same time. Raises
+    `ChapterFailed` for those that failed, when all others are done.
     """
     chapter = {notebook: paths.CHAPTERS / notebook.name for notebook in notebooks}
     stale = {of: each for of, each in chapter.items() if force or not chapters.is_current(of, each, parameters)}
@@ -71,12 +72,29 @@ def _side_by_side(stale: Stale, parameters: dict[str, Any], jobs: int) -> Iterat
     if not stale:
         return
     failed = paths.ROOT / "_build" / "failed"
-    with cluster(min(jobs, len(stale))) as client:
-        futures = {
-            client.submit(_on_one_core, *each, parameters, failed, pure=False): each[0] for each in stale.items()
-        }
+    sections = _by_section(stale)
+    with cluster(min(jobs, len(sections))) as client:
+        futures = {}
+        for section in sections:
+            before = None
+            for each in section:
+                how = {"pure": False, "priority": -len(futures)}
+                before = client.submit(_on_one_core, *each, parameters, failed, before, **how)
+                futures[before] = each[0]
         for future in bar(as_they_finish(list(futures)), total=len(stale), desc="executing", unit="chapter"):
             yield futures[future], future.exception() or future.result()
+
+
+def _by_section(stale: Stale) -> list[list[tuple[Path, Path]]]:
+    """Notebooks whose names begin alike, with their chapters; the section with most of them first.
+
+    The chapters of a section use the same networks and noise, which the first leaves in the cache for the next. Side by
+    side, each would wait for the other.
+    """
+    sections: dict[str, list[tuple[Path, Path]]] = {}
+    for notebook, chapter in stale.items():
+        sections.setdefault(notebook.stem.split("_")[0], []).append((notebook, chapter))
+    return sorted(sections.values(), key=len, reverse=True)
 
 
 def _execute(notebook: Path, chapter: Path, parameters: dict[str, Any], **how: Any) -> float:
@@ -86,6 +104,12 @@ def _execute(notebook: Path, chapter: Path, parameters: dict[str, Any], **how: A
     return time.monotonic() - started
 
 
-def _on_one_core(notebook: Path, chapter: Path, parameters: dict[str, Any], failed: Path) -> float:
+def _on_one_core(
+    notebook: Path, chapter: Path, parameters: dict[str, Any], failed: Path, _: object
+) -> float | ChapterFailed:
+    """The seconds that it took, or why it failed: as a result, since another chapter may be waiting for this one."""
     os.environ.update(WORKER)
-    return _execute(notebook, chapter, parameters, failed=failed, progress=False)
+    try:
+        return _execute(notebook, chapter, parameters, failed=failed, progress=False)
+    except ChapterFailed as error:
+        return error
