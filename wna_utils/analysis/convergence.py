@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wna_utils.analysis.significance import significant
-from wna_utils.analysis.similarity import RELIABLE, own_correlations
+from wna_utils.analysis.similarity import RELIABLE, limit_correlations, own_correlations
 from wna_utils.observe.recording import Recording
 from wna_utils.observe.tally import ClassTally
 from wna_utils.support.checks import at_least
@@ -35,11 +35,8 @@ def likenesses(tally: ClassTally, converged: Recording[ClassTally]) -> np.ma.Mas
     reliability. Classes with too low a reliability are masked, since their limit is unknown. A class without images
     counts as 0.
     """
-    halves = [part.deviations for part in converged.parts]
-    alike = np.mean([own_correlations(tally.deviations, half).filled(0) for half in halves], axis=0)
-    known = _known(converged)
-    reliability = np.where(known, own_correlations(*halves).filled(0), 1)
-    return np.ma.masked_array(alike / np.sqrt(reliability), mask=~known)
+    first, second = (part.deviations for part in converged.parts)
+    return limit_correlations(tally.deviations, (first, second))
 
 
 def likeness(tally: ClassTally, converged: Recording[ClassTally]) -> float:

@@ -36,6 +36,18 @@ def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
     return (alike.filled(-np.inf).argmax(1) == np.arange(len(maps))) & ~np.ma.getmaskarray(alike).all(1)
 
 
+def limit_correlations(maps: Maps, halves: tuple[Maps, Maps]) -> np.ma.MaskedArray:
+    """Correlation of maps (K, …) with what converged ones, given as two halves, converge to, class by class: (K,).
+
+    The mean correlation with the halves, which share no images with the maps, over the root of their reliability.
+    Masked where the reliability is below `RELIABLE`, so that the limit is unknown; an empty map counts as 0.
+    """
+    alike = np.mean([own_correlations(maps, half).filled(0) for half in halves], axis=0)
+    reliability = own_correlations(*halves).filled(0)
+    known = reliability >= RELIABLE
+    return np.ma.masked_array(alike / np.sqrt(np.where(known, reliability, 1)), mask=~known)
+
+
 def true_correlations(a: tuple[Maps, Maps], b: tuple[Maps, Maps]) -> np.ma.MaskedArray:
     """Disattenuated correlation, class by class, of two sets of maps (corrected for sampling noise): (K,).
 

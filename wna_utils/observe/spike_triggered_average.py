@@ -78,6 +78,11 @@ class FieldTally(Tally):
         return self._like({name: sums[kept] for name, sums in self._sums.items()})
 
     @property
+    def halves(self) -> tuple["FieldTally", "FieldTally"]:
+        """The tallies of the even and of the odd groups: of disjoint images."""
+        return self.without(*range(1, GROUPS, 2)), self.without(*range(0, GROUPS, 2))
+
+    @property
     def n(self) -> int:
         """Images in all."""
         return int(self._sums["images"].sum())
