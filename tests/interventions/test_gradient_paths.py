@@ -139,5 +139,9 @@ def test_every_other_class_is_attacked_and_seen_on_the_map(digits):
     assert (seen.own != seen.target).all()
     assert len({*zip(seen.own.tolist(), seen.target.tolist(), strict=True)}) == 18
     torch.testing.assert_close(torch.from_numpy(seen.codes[0, 0]), found(digits.x_test[:1]).codes[0])
+    few = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], targets=2, steps=3, device="cpu")
+    assert ((few.target - few.own) % 10).tolist() == [1, 2, 1, 2]
+    with pytest.raises(ValueError, match="targets must be 1 or more"):
+        paths_on_map(found, digits.x_test[:2], digits.y_test[:2], targets=0)
     free = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], steps=3, clip=False, device="cpu")
     assert not np.allclose(free.codes[-1], seen.codes[-1])  # black pixels get darker

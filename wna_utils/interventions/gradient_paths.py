@@ -13,7 +13,7 @@ from wna_utils.analysis.hidden import as_probabilities
 from wna_utils.analysis.introspection import Introspection, Place
 from wna_utils.networks.cyclic import squared_error
 from wna_utils.networks.observer import Observer
-from wna_utils.support.checks import at_least, between, positive
+from wna_utils.support.checks import at_least, between, positive, whole
 from wna_utils.support.progress import bar
 
 
@@ -117,21 +117,30 @@ class Paths:
 
 
 def paths_on_map(
-    found: Introspection, images: Tensor, own: Tensor, *, steps: int = 100, clip: bool = True, device: str = "auto"
+    found: Introspection,
+    images: Tensor,
+    own: Tensor,
+    *,
+    targets: int | None = None,
+    steps: int = 100,
+    clip: bool = True,
+    device: str = "auto",
 ) -> Paths:
-    """Attack images (n, c, h, w) of the classes `own` (n,) towards every other class, and see the way on the map.
+    """Attack images (n, c, h, w) of the classes `own` (n,), and see the way on the map.
 
-    For `steps` and `clip`, see `fgsm_paths`.
+    The `targets` of an image are the so many classes that follow its own, the first one after the last; all others, if
+    that is None or more than there are. For `steps` and `clip`, see `fgsm_paths`. Raises `ValueError` for no targets.
     """
     classes = found.hidden.observer.classes
-    jobs = [(i, target) for i, k in enumerate(own.tolist()) for target in range(classes) if target != k]
-    which, targets = (torch.tensor(each) for each in zip(*jobs, strict=True))
-    path = fgsm_paths(found.hidden.network, images[which], targets, steps=steps, clip=clip, device=device)
+    n = classes - 1 if targets is None else min(whole("targets", targets, 1), classes - 1)
+    jobs = [(i, (k + 1 + j) % classes) for i, k in enumerate(own.tolist()) for j in range(n)]
+    which, aims = (torch.tensor(each) for each in zip(*jobs, strict=True))
+    path = fgsm_paths(found.hidden.network, images[which], aims, steps=steps, clip=clip, device=device)
     place, shape = found(path.flatten(0, 1)), path.shape[:2]
     return Paths(
         which.numpy(),
         own[which].numpy(),
-        targets.numpy(),
+        aims.numpy(),
         place.codes.view(*shape, -1).numpy(),
         place.calls.view(shape).numpy(),
         place.expected.view(shape).numpy(),
