@@ -153,6 +153,10 @@ def zeroed(module):
         nn.init.zeros_(weights)
 
 
+def test_one_image_has_no_map():
+    assert np.ma.getmaskarray(graded(Noisy(2, 0.5), 1).maps).all()
+
+
 def test_a_rare_class_has_a_graded_map_though_no_image_is_called_it():
     class Shy(Noisy):
         def forward(self, x):

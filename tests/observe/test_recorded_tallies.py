@@ -9,6 +9,7 @@ from wna_utils.networks.layers import readout
 from wna_utils.networks.training import Recipe, trained
 from wna_utils.observe import loop
 from wna_utils.observe import recorded_tallies as tallies
+from wna_utils.observe.graded import GradedTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording
@@ -25,7 +26,8 @@ N = 6_000
 def network(digits, records_folder):
     """A recorded network; 6,000 noise images and averages of its first layer from 4,000 are recorded, too."""
     path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, {})
-    for shown in (Shown(path.stem, N, seed=7), Shown(path.stem, 4_000, seed=7, layer="conv1")):
+    by_class, of_units = Shown(path.stem, N, seed=7), Shown(path.stem, 4_000, seed=7, layer="conv1")
+    for shown in (by_class, of_units, Shown(path.stem, 4_000, seed=7, graded="probabilities")):
         recording = Recording(shown.empty(), shown.n // 2_000)
         observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
         tallies.write(shown, recording, 2_000, {})
@@ -68,6 +70,18 @@ def test_recorded_tallies_come_back(network, noise):
     in_blocks = observe(network, noise, N, into=Recording(ClassTally(), 3))
     assert in_blocks.whole == found
     assert torch.equal(in_blocks.by_block.sum(0), torch.from_numpy(found.counts))
+
+
+@pytest.mark.usefixtures("_asked")
+def test_recorded_graded_tallies_come_back(network, noise):
+    found = observe(network, noise, 4_000, into=GradedTally("probabilities"))
+    assert found.recorded
+    assert found.n == 4_000
+
+
+@pytest.mark.parametrize("other", [GradedTally("scores"), GradedTally("probabilities", temperature=2)])
+def test_another_scale_is_computed(network, noise, other):
+    assert not observe(network, noise, 4_000, into=other).recorded
 
 
 def test_recorded_tally_is_what_is_computed(network, noise, monkeypatch):

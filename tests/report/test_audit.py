@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load, load_file
 
 from wna_utils.analysis import courses
+from wna_utils.data import datasets
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.training import Recipe, trained
 from wna_utils.observe import recorded_tallies as tallies
@@ -265,6 +266,39 @@ def test_course_is_checked_against_the_network_that_it_ends_with(shown, digits):
 
     rewrite(path, count)
     assert "its counts are not of as many images as it says" in problems()[0]
+
+
+def test_graded_tallies_are_shown_again(shown):
+    graded = Shown(shown.network, 4_000, graded="scores")
+    write(graded, graded.source())
+    list_files()
+    assert not problems()
+
+    def alter(tensors):
+        tensors["added"] *= 1.02
+        tensors["0 responses"] *= 1.02
+
+    rewrite(graded.path, alter)
+    [problem] = problems()
+    assert "is not what its network answers" in problem
+
+
+def test_noise_in_colour_takes_turns(records_folder, monkeypatch):
+    """Whose turn it is depends on the commit; with more than one block, all are shown again."""
+    of = datasets.load("colour_digits")
+    path = networks.write(trained("cnn", of, recipe=QUICK), "cnn", of, 0, QUICK, MADE)
+    shown = Shown(path.stem, 4_000)
+    write(shown, shown.source())
+    list_files()
+    shown_again = set()
+    for commit in range(12):
+        monkeypatch.setattr("wna_utils.report.audit._commit", lambda commit=commit: str(commit))
+        [network, tally] = audit()
+        assert network.difference == 0
+        assert tally.problem == ""
+        shown_again.add(tally.difference)
+        assert audit(blocks=2)[1].difference == 0
+    assert shown_again == {None, 0}
 
 
 def test_number_of_blocks_is_checked(shown):

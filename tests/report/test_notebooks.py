@@ -122,6 +122,17 @@ ODD = {
         "n_noise": 1,
         "n_gabor": 3,
     },
+    "graded_maps": {
+        "n_networks": 1,
+        "cifar": "digits",
+        "sizes": [2, 3],
+        "n_few": 1,
+        "n_graded": 4_000,
+        "n_temperature": 2,
+        "n_gradients": 1,
+        "n_patched": 1,
+        "n_patched_noise": 1,
+    },
     "pardo_31_maps": {
         "n_networks": 1,
         "cifar": "digits",

@@ -100,6 +100,13 @@ def test_what_only_the_codes_rule_reproduces_is_said_to_be_so(card):
     assert "{bdg-secondary}`undetermined`" in card(claims, [("a", 0.1, 0.2)])[0]  # up to 0.9
 
 
+def test_predictions_of_our_own_are_counted_apart(card):
+    text, summary = card([{}, {"id": "b", "own": True}], [("a", 0.6), ("b", 0.6)])
+    assert "Of 1 claims: **1** reproduced." in summary
+    assert "Of 1 predictions of our own, which are not counted either: 1 reproduced." in summary
+    assert text.count("A prediction of our own") == 1
+
+
 def test_what_was_not_shown_is_told_from_what_was_refuted(card):
     """The intervals are 0.1 to 0.9: they reach 0.5, but not 0.95."""
     rules = {"a": (0.5, None), "b": (0.95, None), "c": (None, 0.05)}

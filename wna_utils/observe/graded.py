@@ -69,8 +69,10 @@ class GradedTally(FieldTally):
     def maps(self) -> np.ma.MaskedArray:
         """Covariance of each class's score with every pixel, over the score's standard deviation, (K, c, h, w).
 
-        Raises `ValueError` if no class's score varies.
+        All are masked if there are fewer than two images. Raises `ValueError` if no class's score varies.
         """
+        if self.n < 2:
+            return np.ma.masked_invalid(np.full(self._sums["seen"].shape[1:], np.nan))
         if not self.spread.any():
             raise ValueError(
                 f"the {self.scale} of all classes are the same for all stimuli: there is nothing to grade by; "
