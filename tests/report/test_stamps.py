@@ -169,6 +169,17 @@ def test_published_numbers_concern_the_chapters_that_show_them(real, before):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("field", ["note", "few", "no_interval", "amended", "order"])
+def test_what_the_scorecard_alone_says_concerns_no_chapter(small, field):
+    path = written(small, "record('s1', 1)")
+    append(small / "book/claims.yml", "- {id: s1, rule: a}")
+    before = stamps.stamp(path, {})
+    (small / "book/claims.yml").write_text(f"- {{id: s1, rule: a, {field}: b}}")
+    assert stamps.stamp(path, {}) == before
+    (small / "book/claims.yml").write_text(f"- {{id: s1, rule: b, {field}: b}}")
+    assert stamps.stamp(path, {}) != before
+
+
 def test_all_claims_concern_a_chapter_that_reads_the_ledger(small):
     written(small, "ledger()['s' + '1'].rule", name="reads")
     written(small, "if 's1' in ledger(): print()", name="asks")
