@@ -96,7 +96,7 @@ def test_a_failed_chapter_stops_no_other(notebook, jobs):
 
 
 def test_chapters_of_a_section_wait_for_one_another_even_if_one_fails(notebook):
-    times = "import time; print(time.time()); time.sleep(0.3); print(time.time())"
+    times = "import time; began = time.time(); time.sleep(0.3); print(began, time.time())"
     made = [notebook(f"s1_{name}", times) for name in "abc"]
     broken = notebook("s1_a", "1 / 0")
     with pytest.raises(chapters.ChapterFailed, match=r"^s1_a\.ipynb: ZeroDivisionError"):
