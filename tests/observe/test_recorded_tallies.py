@@ -1,9 +1,12 @@
 """A recorded tally is found for the very same network, noise, number of images and kind of tally, and for no other."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 from torch import nn
 
+from wna_utils.networks import architectures
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.training import Recipe, trained
@@ -17,6 +20,7 @@ from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally
 from wna_utils.stimuli.blocks import CPU, Block
 from wna_utils.stimuli.white import WhiteNoise
+from wna_utils.support import recorded
 
 QUICK = Recipe(epochs=1)
 N = 6_000
@@ -56,6 +60,20 @@ def test_name_does_not_depend_on_the_order_of_options():
 
 
 @pytest.mark.usefixtures("_asked")
+@pytest.mark.parametrize("name", ["colour_digits", "mnist"])
+def test_records_of_networks_for_other_images_are_no_trouble(network, noise, name, records_folder):
+    """As many images of a noise of the same seed, shown to networks that cannot take these: they come first, by name."""
+    shape = (3, 16, 16) if name == "colour_digits" else (1, 28, 28)
+    other = architectures.build("mlp", shape, 10, seed=0).eval()
+    known = recorded.about(networks.path_of(networks.names()[0]))
+    about = known | {"model": "mlp", "shape": shape, "dataset": name}
+    recorded.write(networks.path_of("a-network"), recorded.rounded(other.state_dict()), about)
+    tensors, known = recorded.read(next((records_folder / "tallies").glob(f"*-white-{N}*")))
+    shown = Shown("a-network", N, seed=7)
+    recorded.write(shown.path, tensors, known | {"shown": asdict(shown)})
+    assert observe(network, noise, N).recorded
+
+
 def test_record_that_is_just_being_written_is_not_read(network, noise, records_folder):
     (records_folder / "tallies" / f".cnn-white-{N}.safetensors.xz.5f").write_bytes(b"")
     assert observe(network, noise, N).recorded

@@ -140,7 +140,10 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         ("- {model: cnn, dataset: digits, seeds: 0}", r"greater than 0 \(entry 0, seeds\)"),
         ("- {model: cnn, dataset: digits, seeds: 1, recipe: theirs}", r"theirs is no other recipe than ours for cnn"),
         ("- {model: cnn, dataset: digits, seeds: 1, in_noise: 1}", r"cnn is not trained in noise"),
-        ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, graded: logits}]}", r"entry 0, shown, 0, graded"),
+        (
+            "- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, graded: logits}]}",
+            r"entry 0, shown, 0, graded",
+        ),
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 1_000}]}", r"n must be a multiple of 2,000"),
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trial}]}", r"entry 0, shown, 0, noise"),
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trials}]}", r"trials need two classes"),

@@ -111,8 +111,8 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
         gamma = shown.how.get("gamma")
         alike = shown.n, shown.precision, SOURCES[shown.noise], shown.seed, _kind(shown.empty()), gamma
         if alike == wanted:
-            try:  # first what takes less time: a source of trials needs its data set
-                if _is_observer(shown, observer) and _is_source(shown, source):
+            try:
+                if _is_source(shown, source) and _is_observer(shown, observer):
                     return _fitting(shown, tally)
             except Uncertain:
                 return None
