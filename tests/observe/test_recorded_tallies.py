@@ -1,5 +1,6 @@
 """A recorded tally is found for the very same network, noise, number of images and kind of tally, and for no other."""
 
+import shutil
 from dataclasses import asdict
 
 import pytest
@@ -26,15 +27,26 @@ QUICK = Recipe(epochs=1)
 N = 6_000
 
 
+@pytest.fixture(scope="module")
+def made(digits, tmp_path_factory):
+    """A folder with a recorded network, 6,000 noise images that it called, averages of its first layer, and grades."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorded, "folder", lambda: folder)
+        patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        name = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, {}).stem
+        by_class, of_units = Shown(name, N, seed=7), Shown(name, 4_000, seed=7, layer="conv1")
+        for shown in (by_class, of_units, Shown(name, 4_000, seed=7, graded="probabilities")):
+            recording = Recording(shown.empty(), shown.n // 2_000)
+            observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
+            tallies.write(shown, recording, 2_000, {})
+    return folder
+
+
 @pytest.fixture
-def network(digits, records_folder):
-    """A recorded network; 6,000 noise images and averages of its first layer from 4,000 are recorded, too."""
-    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, {})
-    by_class, of_units = Shown(path.stem, N, seed=7), Shown(path.stem, 4_000, seed=7, layer="conv1")
-    for shown in (by_class, of_units, Shown(path.stem, 4_000, seed=7, graded="probabilities")):
-        recording = Recording(shown.empty(), shown.n // 2_000)
-        observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
-        tallies.write(shown, recording, 2_000, {})
+def network(made, digits, records_folder):
+    """The recorded network; the records are this test's own."""
+    shutil.copytree(made, records_folder, dirs_exist_ok=True)
     return trained("cnn", digits, recipe=QUICK)
 
 
@@ -62,7 +74,7 @@ def test_name_does_not_depend_on_the_order_of_options():
 @pytest.mark.usefixtures("_asked")
 @pytest.mark.parametrize("name", ["colour_digits", "mnist"])
 def test_records_of_networks_for_other_images_are_no_trouble(network, noise, name, records_folder):
-    """As many images of a noise of the same seed, shown to networks that cannot take these: they come first, by name."""
+    """As many images of noise of the same seed, shown to a network that cannot take these, and that comes first."""
     shape = (3, 16, 16) if name == "colour_digits" else (1, 28, 28)
     other = architectures.build("mlp", shape, 10, seed=0).eval()
     known = recorded.about(networks.path_of(networks.names()[0]))

@@ -1,6 +1,7 @@
 """The audit passes what is as it was, and stops at one byte, one count, another network and other noise."""
 
 import lzma
+import shutil
 
 import pytest
 import torch
@@ -22,15 +23,26 @@ QUICK = Recipe(epochs=2)
 MADE = {"seconds": 1}
 
 
+@pytest.fixture(scope="module")
+def made(digits, tmp_path_factory):
+    """A folder with a recorded network, a tally of it, and averages of its units; and what the tally is of."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorded, "folder", lambda: folder)
+        patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, MADE)
+        of_units, by_class = Shown(path.stem, 4_000, layer="conv1"), Shown(path.stem, 6_000)
+        for each in (of_units, by_class):
+            write(each, each.source())
+        list_files()
+    return folder, by_class
+
+
 @pytest.fixture
-def shown(digits, records_folder):
-    """What a recorded tally is of; its network and units' averages are recorded, too."""
-    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, MADE)
-    of_units = Shown(path.stem, 4_000, layer="conv1")
-    by_class = Shown(path.stem, 6_000)
-    for each in (of_units, by_class):
-        write(each, each.source())
-    list_files()
+def shown(made, records_folder):
+    """What a recorded tally is of; the records are this test's own."""
+    folder, by_class = made
+    shutil.copytree(folder, records_folder, dirs_exist_ok=True)
     return by_class
 
 
@@ -291,7 +303,7 @@ def test_noise_in_colour_takes_turns(records_folder, monkeypatch):
     write(shown, shown.source())
     list_files()
     shown_again = set()
-    for commit in range(12):
+    for commit in range(8):
         monkeypatch.setattr("wna_utils.report.audit._commit", lambda commit=commit: str(commit))
         [network, tally] = audit()
         assert network.difference == 0
