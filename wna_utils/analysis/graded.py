@@ -18,7 +18,7 @@ def linear_share(z: Maps, n: int) -> np.ndarray:
     It can be slightly negative by chance; NaN for a masked class. Raises `ValueError` for fewer than two images.
     """
     at_least("n", n, 2)
-    flat = np.ma.filled(np.ma.asarray(z, float), np.nan).reshape(len(z), -1)
+    flat: np.ndarray = np.ma.filled(np.ma.asarray(z, float), np.nan).reshape(len(z), -1)
     return ((flat**2).sum(1) - flat.shape[1]) / (n - 1)
 
 
