@@ -142,8 +142,9 @@ def test_bad_requests_are_one_sentence():
         _ = silent.maps
     with pytest.raises(ValueError, match="−∞ have no mean"):
         graded(lambda x: torch.stack([x.flatten(1)[:, 0], torch.full((len(x),), -torch.inf)], 1), 2_000)
-    with pytest.raises(ValueError, match="correlation must lie between 0 and 1"):
-        images_for(np.array([0.1]), 784, 2.0)
+    for wrong in (0.0, 1.0, 2.0):
+        with pytest.raises(ValueError, match="correlation must be above 0 and below 1"):
+            images_for(np.array([0.0]), 784, wrong)
     with pytest.raises(ValueError, match="n must be 2 or more"):
         linear_share(np.zeros((1, 1, 8, 8)), 1)
 

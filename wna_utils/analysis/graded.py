@@ -8,7 +8,7 @@ r² = R² / (R² + d/n). A label is a score, too, of 0 or 1, so that the same fo
 import numpy as np
 
 from wna_utils.observe.tally import Maps
-from wna_utils.support.checks import at_least, between
+from wna_utils.support.checks import at_least
 
 
 def linear_share(z: Maps, n: int) -> np.ndarray:
@@ -31,9 +31,10 @@ def expected_correlation(share: np.ndarray, pixels: int, n: int) -> np.ndarray:
 def images_for(share: np.ndarray, pixels: int, correlation: float) -> np.ndarray:
     """Images of so many pixels after which maps correlate so much with what they converge to; ∞ where R² is 0.
 
-    Raises `ValueError` for a correlation that is not between 0 and 1.
+    Raises `ValueError` for a correlation that is not above 0 and below 1.
     """
-    between("correlation", correlation, 0, 1)
+    if not 0 < correlation < 1:
+        raise ValueError(f"correlation must be above 0 and below 1; got {correlation}")
     share = np.clip(share, 0, None)
     with np.errstate(divide="ignore"):
         return pixels * correlation**2 / (1 - correlation**2) / share

@@ -37,7 +37,7 @@ class Finding:
     """What was found about a record: what is wrong, if anything, and how much of it differs when it is made again.
 
     That is the share of test images that are called otherwise, or the difference between what a block of noise adds now
-    and what it added; None where nothing can be shown again.
+    and what it added; None where nothing can be shown again, or it is not its turn.
     """
 
     name: str

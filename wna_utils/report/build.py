@@ -106,10 +106,10 @@ def _execute(notebook: Path, chapter: Path, parameters: dict[str, Any], **how: A
 
 def _on_one_core(
     notebook: Path, chapter: Path, parameters: dict[str, Any], failed: Path, _: object
-) -> float | ChapterFailed:
+) -> float | Exception:
     """The seconds that it took, or why it failed: as a result, since another chapter may be waiting for this one."""
     os.environ.update(WORKER)
     try:
         return _execute(notebook, chapter, parameters, failed=failed, progress=False)
-    except ChapterFailed as error:
+    except Exception as error:  # whatever goes wrong with this one concerns no other
         return error
