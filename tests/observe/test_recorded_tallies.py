@@ -86,6 +86,7 @@ def test_records_of_networks_for_other_images_are_no_trouble(network, noise, nam
     assert observe(network, noise, N).recorded
 
 
+@pytest.mark.usefixtures("_asked")
 def test_record_that_is_just_being_written_is_not_read(network, noise, records_folder):
     (records_folder / "tallies" / f".cnn-white-{N}.safetensors.xz.5f").write_bytes(b"")
     assert observe(network, noise, N).recorded
