@@ -47,6 +47,16 @@ def records_folder(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture(scope="module")
+def shared_records(tmp_path_factory):
+    """A folder of records, and a cache, for what a module's tests make once and copy."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorded, "folder", lambda: folder)
+        patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield folder
+
+
 class Linear(torch.nn.Module):
     """An observer whose templates are known: scores are dot products with planted templates (K, h·w)."""
 

@@ -28,19 +28,15 @@ N = 6_000
 
 
 @pytest.fixture(scope="module")
-def made(digits, tmp_path_factory):
+def made(digits, shared_records):
     """A folder with a recorded network, 6,000 noise images that it called, averages of its first layer, and grades."""
-    folder = tmp_path_factory.mktemp("recorded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recorded, "folder", lambda: folder)
-        patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        name = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, {}).stem
-        by_class, of_units = Shown(name, N, seed=7), Shown(name, 4_000, seed=7, layer="conv1")
-        for shown in (by_class, of_units, Shown(name, 4_000, seed=7, graded="probabilities")):
-            recording = Recording(shown.empty(), shown.n // 2_000)
-            observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
-            tallies.write(shown, recording, 2_000, {})
-    return folder
+    name = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, {}).stem
+    by_class, of_units = Shown(name, N, seed=7), Shown(name, 4_000, seed=7, layer="conv1")
+    for shown in (by_class, of_units, Shown(name, 4_000, seed=7, graded="probabilities")):
+        recording = Recording(shown.empty(), shown.n // 2_000)
+        observe(shown.units(), shown.source(), shown.n, into=recording, cache=False)
+        tallies.write(shown, recording, 2_000, {})
+    return shared_records
 
 
 @pytest.fixture

@@ -24,18 +24,14 @@ MADE = {"seconds": 1}
 
 
 @pytest.fixture(scope="module")
-def made(digits, tmp_path_factory):
+def made(digits, shared_records):
     """A folder with a recorded network, a tally of it, and averages of its units; and what the tally is of."""
-    folder = tmp_path_factory.mktemp("recorded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recorded, "folder", lambda: folder)
-        patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, MADE)
-        of_units, by_class = Shown(path.stem, 4_000, layer="conv1"), Shown(path.stem, 6_000)
-        for each in (of_units, by_class):
-            write(each, each.source())
-        list_files()
-    return folder, by_class
+    path = networks.write(trained("cnn", digits, recipe=QUICK), "cnn", digits, 0, QUICK, MADE)
+    of_units, by_class = Shown(path.stem, 4_000, layer="conv1"), Shown(path.stem, 6_000)
+    for each in (of_units, by_class):
+        write(each, each.source())
+    list_files()
+    return shared_records, by_class
 
 
 @pytest.fixture
