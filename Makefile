@@ -15,6 +15,7 @@ book: data  ## build the book from real data; PROFILE=smoke shows in minutes tha
 	$(PY) -m wna_utils audit
 	$(PY) -m wna_utils run --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
 	$(PY) -m wna_utils pages
+	$(PY) -m wna_utils lab
 	$(PY) -m wna_utils site
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 

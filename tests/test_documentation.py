@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from wna_utils.__main__ import parser
-from wna_utils.report import params, sweeps
+from wna_utils.report import params, site, sweeps
 from wna_utils.support.paths import NOTEBOOKS, ROOT
 
 pytestmark = pytest.mark.slow
@@ -71,6 +71,8 @@ def test_commands_exist_and_take_what_they_are_given(words):
                     case ["-p", name, value, *options]:
                         given[name] = yaml.safe_load(value)
             params.check((NOTEBOOKS / notebook).stem, given, given)
+        case ["python", "-m", "http.server", "-d", folder]:
+            assert ROOT / folder == site.SITE
         case ["source" | "dask" | "git" | "pip", *_]:
             pass
         case _:

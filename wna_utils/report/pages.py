@@ -10,6 +10,11 @@ from wna_utils.report.audit import Finding
 from wna_utils.report.profiles import notice
 from wna_utils.support import paths, recorded
 
+PICTURES = {  # of other pages than the chapters: chapter and figure
+    "cover": ("s31_classifier_biases", "fig-s31-cnn-maps"),
+    "lab_mix": ("s32_adversarial_attack", "fig-s32-digit-examples"),
+    "lab_curves": ("s34_microstimulation", "fig-s34-fc1-increase"),
+}
 RECORDS = {
     "networks": "Networks",
     "tallies": "Tallies",
@@ -102,15 +107,15 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def write_cover(chapter: Path, figure: str, folder: Path) -> None:
-    """Write `cover.png`, the picture of the first page: the figure of this label, from an executed chapter."""
+def write_picture(chapter: Path, figure: str, target: Path) -> None:
+    """Write the figure of this label, from an executed chapter, to a PNG file."""
     [cell] = [
         cell
         for cell in nbformat.read(chapter, as_version=4).cells
         if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == figure
     ]
     [picture] = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-    with paths.replacing(folder / "cover.png") as temporary:
+    with paths.replacing(target) as temporary:
         temporary.write_bytes(base64.b64decode(picture))
 
 

@@ -157,13 +157,21 @@ class GaborNoise(Source):
         self._basis = model.components @ flat  # (c, k, h·w): each component as a picture
         self._mean = model.mean @ flat if add_mean else torch.zeros(len(model.mean), flat.shape[1])
 
-    def block(self, number: int, device: torch.device = CPU) -> Block:
-        size = self.block_size
-        evenly = uniform(self.seed, number, (size, *self._low.shape), torch.device(device))
-        low, span, basis, mean = (each.to(device) for each in (self._low, self._range, self._basis, self._mean))
-        scores = (evenly * span + low).movedim(1, 0)  # (c, b, k)
+    @property
+    def components(self) -> int:
+        """Number of components of each channel."""
+        return self._low.shape[1]
+
+    def mixed(self, places: Tensor) -> Tensor:
+        """Images (b, c, h, w) of components that lie at places (b, c, k) within their ranges, from 0 to 1."""
+        low, span, basis, mean = (each.to(places.device) for each in (self._low, self._range, self._basis, self._mean))
+        scores = (places * span + low).movedim(1, 0)  # (c, b, k)
         images = torch.baddbmm(mean[:, None], scores, basis).movedim(0, 1)  # (b, c, h·w)
         if self.stretch:
             low, high = images.aminmax(dim=2, keepdim=True)
             images = (images - low) / (high - low)
-        return Block.of_noise(number, images.reshape(size, *self.shape))
+        return images.reshape(-1, *self.shape)
+
+    def block(self, number: int, device: torch.device = CPU) -> Block:
+        drawn = (self.block_size, len(self._low), self.components)
+        return Block.of_noise(number, self.mixed(uniform(self.seed, number, drawn, torch.device(device))))

@@ -1,0 +1,248 @@
+"""The noise lab in a browser: it shows what the package shows, answers to mouse and keyboard, and asks nobody else."""
+
+import json
+import re
+import shutil
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from wna_utils.interventions.stimulation import Experiment, noise_for
+from wna_utils.lab import contents, page
+from wna_utils.observe import GradedTally, observe
+from wna_utils.report import browser
+from wna_utils.stimuli import WhiteNoise
+from wna_utils.stimuli.gabor import GaborNoise, recorded_model
+from wna_utils.support import tensor_files
+from wna_utils.support.paths import ROOT
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(browser.find() is None, reason="no browser is installed"),
+]
+
+SHAPE, N = (1, 28, 28), 5_000
+FEW = 5 / 1000  # labels that may differ: hardware rounds differently, as in the audit of records
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(small_lab, tmp_path_factory):
+    """The page as it is built, without the theme, served by this machine."""
+    site = tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "book" / "_static" / "noise_lab", site / "_static" / "noise_lab")
+    shutil.copytree(small_lab, site / "_static" / "noise_lab" / "files")
+    source = (ROOT / "book" / "noise_lab.md").read_text() + page.READY
+    parts = re.findall(r"```\{raw\} html\n(.*?)```", source, re.DOTALL)
+    (site / "book").mkdir()
+    head = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>lab</title><link rel="icon" href="data:,">'
+    (site / "book" / "noise_lab.html").write_text(head + "".join(parts))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=site))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/book/noise_lab.html"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def opened(address, **options):
+    """The page in a browser, once its instruments stand there; at the end nothing was wrong, and nobody else asked."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=browser.find(), args=["--no-sandbox"])
+        tab = running.new_page(**options)
+        wrong, asked = [], []
+        tab.on("console", lambda message: wrong.append(message.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(address)
+        tab.wait_for_selector("#lab-stimulate:not([hidden])")
+        yield tab
+        assert tab.text_content("#lab-says") == ""
+        running.close()
+    assert wrong == []
+    origin = address.split("/book/")[0]
+    assert all(url.startswith((origin, "data:", "blob:")) for url in asked)
+
+
+def shown(tab, text):
+    tab.wait_for_function(f"document.querySelector('#lab-maps .lab-said').textContent.startsWith('{text}')")
+
+
+def grow(tab, **choices):
+    """Let maps grow until five thousand images are shown; counts by label."""
+    for name, value in ({"until": N} | choices).items():
+        tab.select_option(f"#lab-maps .lab-{name}", str(value))
+    tab.click("#lab-maps .lab-start")
+    shown(tab, f"{N:,} images")
+    return [int(count) for count in tab.get_attribute("#lab-maps .lab-said", "data-counts").split()]
+
+
+def differ(counts, expected):
+    return abs(np.array(counts) - np.asarray(expected)).sum() / 2 / N
+
+
+def test_counts_are_those_of_the_package(address):
+    """White noise, then Gabor–PCA noise after a reset by the choice of the other noise."""
+    network = contents.SUBJECTS[0].network
+    with opened(address) as tab:
+        assert differ(grow(tab), observe(network, WhiteNoise(SHAPE), N).counts) <= FEW
+        expected = observe(network, GaborNoise(recorded_model("mnist")), N).counts
+        assert differ(grow(tab, noise="gabor"), expected) <= FEW
+
+
+MAPS = """async ([noise, n]) => {
+  const at = "/_static/noise_lab/";
+  const [{ Network, gaborMixer }, { WhiteNoise, GaborNoise }, { Tally }] = await Promise.all(
+    ["networks.mjs", "noise.mjs", "tally.mjs"].map((name) => import(at + name)));
+  const lab = await (await fetch(at + "files/lab.json")).json();
+  const network = await Network.load(lab.networks[0], lab);
+  const gabor = async () => new GaborNoise(0, lab.gabor.components, await gaborMixer(lab));
+  const source = noise === "white" ? new WhiteNoise(0, 784) : await gabor();
+  const tally = new Tally(10, 784);
+  for (let first = 0; first < n; first += 250) {
+    const images = await source.images(first, 250);
+    tally.add(images, await network.scores(images));
+  }
+  const maps = (by, z) => Array.from(tally.maps(by, z), (value) => Number.isNaN(value) ? null : value);
+  const few = Array.from(await source.images(1_999, 1)).concat(Array.from(await source.images(2_001, 2)));
+  return { few, label: maps("label"), labelZ: maps("label", true), score: maps("score"), scoreZ: maps("score", true) };
+}"""
+
+
+@pytest.mark.parametrize("name", ["white", "gabor"])
+def test_maps_and_images_are_those_of_the_package(address, name):
+    network = contents.SUBJECTS[0].network
+    source = WhiteNoise(SHAPE) if name == "white" else GaborNoise(recorded_model("mnist"))
+    by_label, by_score = observe(network, source, 2_000), observe(network, source, 2_000, into=GradedTally())
+    with opened(address) as tab:
+        found = {name: np.array(each, float) for name, each in tab.evaluate(MAPS, [name, 2_000]).items()}
+    images = torch.cat([source.block(0).stimuli[1_999:], source.block(1).stimuli[1:3]]).flatten().numpy()
+    assert abs(found["few"] - images).max() <= (0 if name == "white" else 1e-5)
+    expected = {"label": by_label.means, "labelZ": by_label.z, "score": by_score.maps, "scoreZ": by_score.z}
+    for which, maps in expected.items():
+        own = found[which].reshape(10, 784)
+        there = ~np.ma.getmaskarray(maps).reshape(10, 784)
+        assert np.array_equal(np.isfinite(own), there)
+        away = abs(own - np.ma.getdata(maps).reshape(10, 784))[there]
+        assert away.max() < 2e-3 * np.ma.getdata(maps).reshape(10, 784)[there].max()
+
+
+def test_curves_are_those_of_the_chapter(address, small_lab):
+    network = contents.SUBJECTS[0].network
+    images = tensor_files.read(small_lab / "images.safetensors")[0]["images"].float() / 255
+    levels, n = np.linspace(0, 1, contents.LEVELS), images.shape[1]
+    digits = contents.datasets.load("digits")
+    typical = [digits.x_train[digits.y_train == k] for k in range(10)]
+    noise = noise_for(levels, n, WhiteNoise(SHAPE))
+    experiment = Experiment([network], typical, [list(images)], [noise], levels, "cpu")
+    with opened(address) as tab:
+        tab.click("#lab-stimulate .lab-start")
+        for sign, rule, layer, k in ((1, "code", "fc1", 10), (-1, "code", "conv2", 5), (1, "paper", "conv1", 1)):
+            tab.select_option("#lab-stimulate .lab-sign", str(sign))
+            tab.select_option("#lab-stimulate .lab-rule", rule)
+            tab.select_option("#lab-stimulate .lab-layer", layer)
+            tab.fill("#lab-stimulate .lab-k", str(k))
+            asked = f"{digits.classes[3]} {layer} {rule} {sign * k}"
+            curve = f'#lab-stimulate .lab-curve[data-asked="{asked}"]'
+            tab.wait_for_selector(curve)
+            values = [float(each) for each in tab.get_attribute(curve, "data-values").split()]
+            expected = experiment.recognised(layer, [sign * k], rule, classes=[3])[0, 0, 0]
+            assert abs(n * np.array(values) - expected).sum() <= 1
+
+
+def test_mixtures_tip_over_and_a_class_without_noise_has_no_map(address):
+    with opened(address) as tab:
+        tab.click("#lab-mix .lab-start")
+        tab.wait_for_selector("#lab-mix .lab-strip canvas.target")
+        words = [each.text_content() for each in tab.query_selector_all("#lab-mix .lab-strip figcaption")]
+        assert words[0].startswith("γ 0.0\n“3”")
+        assert words[-1].startswith("γ 1.0\n“8”\npaper: 90 %")
+        tab.select_option("#lab-mix .lab-target", "1")
+        tab.wait_for_function("document.querySelector('#lab-mix .lab-said').textContent.includes('there is no map')")
+        tab.select_option("#lab-mix .lab-pattern", "means")
+        tab.wait_for_selector("#lab-mix .lab-strip canvas.target")
+        assert "paper: 100 %" in tab.text_content("#lab-mix .lab-strip")
+
+
+def test_digits_can_be_drawn(address):
+    with opened(address) as tab:
+        tab.click("#lab-mix .lab-start")
+        tab.wait_for_selector("#lab-mix .lab-strip canvas.target")
+        tab.click("#lab-mix .lab-clear")
+        tab.fill("#lab-mix .lab-gamma", "0")
+        box = tab.locator("#lab-mix .lab-image").bounding_box()
+        middle = box["x"] + box["width"] / 2
+        tab.mouse.move(middle, box["y"] + 0.2 * box["height"])
+        tab.mouse.down()
+        tab.mouse.move(middle, box["y"] + 0.8 * box["height"], steps=20)
+        tab.mouse.up()
+        tab.wait_for_function(
+            "document.querySelector('#lab-mix .lab-said').textContent === 'At γ = 0.00 the network says 1.'"
+        )
+
+
+def test_keyboard_alone_starts_pauses_and_resets(address):
+    with opened(address) as tab:
+        tab.focus("#lab-network")
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement.className") == "lab-start"
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#lab-maps .lab-said[data-counts]")
+        assert tab.text_content("#lab-maps .lab-start") == "Pause"
+        tab.keyboard.press("Enter")
+        tab.wait_for_function("document.querySelector('#lab-maps .lab-start').textContent === 'Start'")
+        before = tab.text_content("#lab-maps .lab-said")
+        tab.keyboard.press("Enter")  # goes on from there
+        tab.wait_for_function(f"document.querySelector('#lab-maps .lab-said').textContent !== {json.dumps(before)}")
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        shown(tab, "Nothing shown yet")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_fits_a_phone(address, scheme):
+    options = {"viewport": {"width": 400, "height": 800}, "has_touch": True, "color_scheme": scheme}
+    with opened(address, reduced_motion="reduce", **options) as tab:
+        grow(tab)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_memory_does_not_grow(address):
+    """Batches of noise and answers, 0.8 MB each, are given back."""
+    with opened(address) as tab:
+        tab.select_option("#lab-maps .lab-until", "1000000")
+        tab.click("#lab-maps .lab-start")
+        sizes = []
+        for seconds in (5, 12):
+            tab.wait_for_timeout(1000 * seconds)
+            own = [each for each in psutil.Process().children(recursive=True) if "renderer" in " ".join(each.cmdline())]
+            sizes.append(sum(each.memory_info().rss for each in own) / 1e6)
+        tab.click("#lab-maps .lab-start")
+    assert sizes[1] < sizes[0] + 30
+
+
+def test_page_opened_as_a_file_says_what_to_do(tmp_path):
+    shutil.copytree(ROOT / "book" / "_static" / "noise_lab", tmp_path / "_static" / "noise_lab")
+    (tmp_path / "book").mkdir()
+    file = tmp_path / "book" / "page.html"
+    file.write_text(
+        '<!DOCTYPE html><title>t</title><p id="lab-says"></p><script src="../_static/noise_lab/start.js"></script>'
+        "<script>addEventListener('load', () => setTimeout(() => "
+        "console.log(document.getElementById('lab-says').textContent), 500))</script>"
+    )
+    [said] = browser.complaints([file])
+    assert "Serve the book by" in said
