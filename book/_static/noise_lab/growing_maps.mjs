@@ -9,6 +9,7 @@ const SELDOM = 1000; // milliseconds between two pictures, for those who want le
 
 export class GrowingMaps extends Instrument {
   #running = false;
+  #run = null; // a promise, of the end of the last run
   #fresh = true; // nothing shown yet of this network and noise
   #drawn = 0;
 
@@ -18,45 +19,45 @@ export class GrowingMaps extends Instrument {
     this.engine.onprogress = (progress) => this.show(progress);
     this.on("reset", "click", () => this.reset());
     this.on("noise", "change", () => this.reset());
-    for (const name of ["by", "z"]) this.on(name, "change", () => this.engine.ask("view", { view: this.#view() }));
+    for (const name of ["by", "z"]) this.on(name, "change", () => this.#look());
   }
 
   async pressed() {
     if (this.#running) return this.engine.ask("pause");
-    if (!this.started) await this.open();
-    const until = Number(this.find("until").value);
+    if (this.#fresh) await this.open();
+    this.#run = this.#grow(Number(this.find("until").value));
+    await this.#run;
+  }
+
+  async #grow(until) {
+    const task = this.#fresh ? "grow" : "resume";
+    this.#fresh = false;
     this.#mark(true);
     try {
-      const fresh = this.#fresh;
-      this.#fresh = false;
-      if (fresh) await this.engine.ask("grow", { ...this.#asked(), until });
-      else await this.engine.ask("resume", { until });
+      await this.engine.ask(task, { ...this.#asked(), until });
     } finally {
       this.#mark(false);
     }
   }
 
   async reset() {
-    if (!this.started) return;
+    if (this.#fresh) return;
     await this.engine.ask("pause");
+    await this.#run; // what is still on its way must not be taken for the next run's
     this.#fresh = true;
     this.said.textContent = "Nothing shown yet.";
     for (const { canvas, words } of this.tiles) {
       canvas.width = canvas.height = 1;
-      canvas.className = "";
-      words.textContent = "";
+      canvas.className = words.textContent = "";
     }
   }
 
   networkChanged() {
-    this.started = false; // the other network is still to be loaded
-    return this.guarded(async () => {
-      if (!this.#fresh) {
-        this.started = true;
-        await this.reset();
-        this.started = false;
-      }
-    });
+    return this.guarded(() => this.reset());
+  }
+
+  async #look() {
+    if (!this.#fresh) await this.engine.ask("view", { view: this.#view() });
   }
 
   #asked() {
