@@ -1,4 +1,4 @@
-"""A noise lab of one network, made once; the tests of its contents and of its page share it."""
+"""A noise lab of two networks, made once; the tests of its contents and of its page share it."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from wna_utils.lab import contents, runtime
 
 @pytest.fixture(scope="session")
 def small_lab(tmp_path_factory):
-    """Folder of what the lab loads: the first network, and digits that need no download."""
+    """Folder of what the lab loads: two networks, and digits that need no download."""
     try:
         runtime.runtime_files()
     except DataUnavailable as error:
@@ -20,7 +20,7 @@ def small_lab(tmp_path_factory):
     digits = replace(datasets.load("digits"), name="mnist")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents.datasets, "load", lambda name: digits)
-        patch.setattr(contents, "SUBJECTS", contents.SUBJECTS[:1])
+        patch.setattr(contents, "SUBJECTS", contents.SUBJECTS[:2])
         patch.setattr(contents, "CHECKED", 500)
         assert contents.write_contents(folder)
         assert not contents.write_contents(folder)  # nothing has changed

@@ -4,11 +4,9 @@ import base64
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,6 @@ from torch import Tensor, nn
 from wna_utils.analysis.templates import stretch
 from wna_utils.data import datasets, fetch
 from wna_utils.data.datasets import Dataset
-from wna_utils.interventions import attacks, stimulation
 from wna_utils.interventions.attacks import as_plotted
 from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.interventions.stimulation import RULES, SCALES, bias_change, map_activation
@@ -31,10 +28,11 @@ from wna_utils.observe import recorded_tallies
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.report.figures import MAP, SIGNED
 from wna_utils.report.published import published
+from wna_utils.report.stamps import library_versions, modules
 from wna_utils.stimuli import WhiteNoise
 from wna_utils.stimuli.gabor import GaborNoise, recorded_model, recorded_path
 from wna_utils.support import paths, recorded, tensor_files
-from wna_utils.support.fingerprint import code_digest, digest
+from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
 
 FILES = paths.GENERATED / "static" / "noise_lab" / "files"  # served beside the page's scripts
@@ -93,7 +91,8 @@ def write_contents(folder: Path = FILES) -> bool:
     served = _runtime(folder)
     noise = GaborNoise(recorded_model(DATA))
     export.write_mixer(folder / "gabor.onnx", noise)
-    export.check_mixer(folder / "gabor.onnx", noise, torch.rand(100, noise.components))
+    places = torch.rand(100, noise.components, generator=torch.Generator().manual_seed(0))
+    export.check_mixer(folder / "gabor.onnx", noise, places)
     _write_images(folder / "images.safetensors", dataset)
     with bar(SUBJECTS, desc="exporting networks to the noise lab", unit="network") as progress:
         networks = [_subject(subject, dataset, folder) for subject in progress]
@@ -112,6 +111,10 @@ def write_contents(folder: Path = FILES) -> bool:
     }
     with paths.replacing(folder / LIST) as temporary:  # last: it says that all the others are there
         temporary.write_text(json.dumps(contents))
+    listed = {LIST, *(each["name"] for each in files(folder))}
+    for path in folder.iterdir():
+        if path.name not in listed:  # of an earlier build
+            path.unlink()
     return True
 
 
@@ -134,10 +137,9 @@ def _digest() -> str:
     """Hash of all that the lab's contents depend on: records, data, code and libraries."""
     used = [recorded_path(DATA)]
     used += [path for subject in SUBJECTS for path in (recorded_networks.path_of(subject.record), subject.shown.path)]
-    code = code_digest(sys.modules[__name__], export, runtime, stimulation, attacks)
-    libraries = [version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")]
+    code = sorted(modules(["from wna_utils.lab import contents"]).items())
     sums = [recorded.checksum(path) for path in used]
-    return digest(sums, fetch.FILES[DATA], code, libraries, published("table_1"))
+    return digest(sums, fetch.FILES[DATA], code, library_versions(), published("table_1"))
 
 
 def _runtime(folder: Path) -> dict[str, dict[str, str]]:
@@ -159,13 +161,13 @@ def _subject(subject: Subject, dataset: Dataset, folder: Path) -> dict[str, Any]
     export.write_network(file, network, dataset.shape, LAYERS)
     noise = WhiteNoise(dataset.shape)
     shown = torch.cat([noise.block(i).stimuli for i in range(-(-CHECKED // noise.block_size))])[:CHECKED]
-    differ = export.check_network(file, network, shown, LAYERS)
+    export.check_network(file, network, shown, LAYERS)
     tensor_files.write(folder / f"{subject.name}.safetensors", _patterns(subject) | _amounts(network, dataset))
     return {
         "name": subject.name,
         "title": subject.title,
         "n": subject.n,
-        "differ": differ,
+        "counts": recorded_tallies.load(subject.shown).counts.tolist(),
         "file": _file(file),
         "tensors": _file(folder / f"{subject.name}.safetensors"),
     }

@@ -17,7 +17,13 @@ CLOSE = 1e-4  # pixels of noise that is mixed anew
 BATCHES = {0: torch.export.Dim("batch")}  # of any size
 
 
-class WrongExport(RuntimeError):
+REMEDY = (
+    "`python -m wna_utils audit` tells whether the record is whole; `pip install -r requirements.txt` mends versions"
+)
+BATCH = 1_000  # images that are compared at a time
+
+
+class WrongExport(ValueError):
     """An exported network does not answer as the network itself."""
 
 
@@ -92,12 +98,14 @@ def check_network(path: Path, network: nn.Module, images: Tensor, layers: Sequen
     Raises `WrongExport` if that is more than 5 in 1,000.
     """
     unchanged = {layer: torch.zeros_like(network.get_submodule(layer).bias) for layer in layers}
-    called = answers(path, {"images": images} | unchanged).argmax(1)
-    differ = float((called != network(images).argmax(1).numpy()).mean())
+    otherwise = [
+        answers(path, {"images": batch} | unchanged).argmax(1) != network(batch).argmax(1).numpy()
+        for batch in images.split(BATCH)
+    ]
+    differ = float(np.concatenate(otherwise).mean())
     if differ > DIFFER:
-        raise WrongExport(
-            f"{path.name} calls {differ:.1%} of the noise otherwise than the network that it was made from"
-        )
+        what = f"{path.name} calls {differ:.1%} of the noise otherwise than the network it was made from"
+        raise WrongExport(f"{what}: {REMEDY}")
     return differ
 
 
@@ -105,4 +113,4 @@ def check_mixer(path: Path, noise: GaborNoise, places: Tensor) -> None:
     """Raise `WrongExport` if an exported mixer makes other images of the places (n, k) than the noise does."""
     differ = abs(answers(path, {"places": places}) - noise.mixed(places[:, None]).numpy()).max()
     if differ > CLOSE:
-        raise WrongExport(f"{path.name} makes pixels that differ by {differ:.2g} from those of the noise")
+        raise WrongExport(f"{path.name} makes pixels that differ by {differ:.2g} from those of the noise: {REMEDY}")

@@ -7,8 +7,9 @@ from wna_utils.lab import contents
 from wna_utils.report.pages import write
 
 READY = '```{raw} html\n<p class="lab-says" id="lab-says" role="status"></p>\n```\n'
-CLOSED = """:::{{warning}}
-The instruments are not there: when this book was built, {reason}. The figures below show what they do.
+CLOSED = """:::{warning}
+The instruments are not there: what runs networks in a browser could not be fetched when this book was built. The
+figures below show what they do.
 :::
 """
 
@@ -24,5 +25,5 @@ def write_lab(folder: Path) -> str:
         contents.write_contents(files)
     except DataUnavailable as error:
         reason = str(error)
-    write(folder / "noise_lab.md", CLOSED.format(reason=reason) if reason else READY)
+    write(folder / "noise_lab.md", CLOSED if reason else READY)
     return reason

@@ -97,8 +97,14 @@ def write(shown: Shown, recording: Recording[Any], block_size: int, made: dict[s
 
 
 def load(shown: Shown) -> Tally:
-    """The recorded tally of all blocks; raises `ValueError` if its file is missing or damaged."""
+    """The recorded tally of all blocks.
+
+    Raises `ValueError` if its file is missing or damaged, or of another network than is recorded now.
+    """
     tensors, about = recorded.read(shown.path)
+    if about["weights"] != networks.weights_of(shown.network):
+        what = f"the record {shown.path} is of another network than the recorded {shown.network}"
+        raise ValueError(f"{what}: {recorded.remedy(shown.path)}")
     tally = shown.empty()
     tally.restore(together(unpacked(tensors, about["block_size"])))
     return tally

@@ -13,12 +13,15 @@ function paint(canvas, values, colour) {
 
 const step = (share) => Math.max(0, Math.min(255, Math.round(255 * share)));
 
+// An empty frame.
+export function clear(canvas) {
+  canvas.width = canvas.height = 1;
+  canvas.classList.remove("itself", "target");
+}
+
 // A map: over its own range, or from −limit to limit where one is given. One without samples is an empty frame.
 export function drawMap(canvas, map, colours, limit = null) {
-  if (Number.isNaN(map[0])) {
-    canvas.width = canvas.height = 1; // nothing
-    return;
-  }
+  if (map.includes(NaN)) return clear(canvas);
   const [low, high] = limit === null ? [Math.min(...map), Math.max(...map)] : [-limit, limit];
   const scale = limit === null ? colours.own : colours.signed;
   paint(canvas, map, (value) => scale[step((value - low) / (high - low || 1))]);
@@ -82,6 +85,7 @@ export function tile(place, label) {
   const words = document.createElement("figcaption");
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
+  clear(canvas);
   figure.append(canvas, words);
   place.append(figure);
   return { canvas, words };

@@ -1,9 +1,14 @@
 // What the page asks of the worker. It starts when an instrument does; until then nothing large is loaded.
 
+import { Once } from "./networks.mjs";
+import { tensors } from "./tensors.mjs";
+
 export class Engine {
   #worker = null;
+  #ready = false; // whether it has run a network
   #asked = new Map();
   #next = 0;
+  #files = new Once();
   onprogress = () => {};
 
   constructor(lab) {
@@ -13,14 +18,25 @@ export class Engine {
   // Load a network, and before the first one what runs it.
   async open(network) {
     this.#worker ??= this.#started();
-    await this.ask("open", { lab: this.lab, network });
+    try {
+      await this.ask("open", { lab: this.lab, network });
+      this.#ready = true;
+    } catch (error) {
+      if (!this.#ready) this.#stop(error.message); // a worker does not load again a module that it could not load
+      throw error;
+    }
   }
 
-  ask(task, request = {}, transfer = []) {
+  // The tensors of a file, loaded once.
+  tensors(file) {
+    return this.#files.get(file.name, () => tensors(file));
+  }
+
+  ask(task, request = {}) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, task, ...request }, transfer);
+      this.#worker.postMessage({ id, task, ...request });
     });
   }
 
@@ -34,9 +50,17 @@ export class Engine {
       else resolve(data.result);
     };
     worker.onerror = (event) => {
-      this.#asked.forEach(({ reject }) => reject(new Error(event.message || "this browser cannot start it")));
-      this.#asked.clear();
+      event.preventDefault();
+      this.#stop("what does the work could not be loaded");
     };
     return worker;
+  }
+
+  // Give the worker up, so that the next start makes another.
+  #stop(reason) {
+    this.#worker?.terminate();
+    [this.#worker, this.#ready] = [null, false];
+    for (const { reject } of this.#asked.values()) reject(new Error(reason));
+    this.#asked.clear();
   }
 }

@@ -1,17 +1,18 @@
 // Maps that grow: noise is shown and averaged, by label or by score, while one looks on.
 
-import { drawMap, tile } from "./drawing.mjs";
+import { clear, drawMap, tile } from "./drawing.mjs";
 import { Instrument } from "./instrument.mjs";
 
 const LEAST = 3; // standard errors at the ends of the scale of colours
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 const SELDOM = 1000; // milliseconds between two pictures, for those who want less motion
+const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const NOTHING = "Nothing shown yet.";
 
 export class GrowingMaps extends Instrument {
-  #running = false;
-  #run = null; // a promise, of the end of the last run
   #fresh = true; // nothing shown yet of this network and noise
-  #drawn = 0;
+  #run = null; // the run that is going on, a promise
+  #drawn = { at: 0, view: null }; // the last picture
+  #n = 0;
 
   constructor(root, shared) {
     super(root, shared);
@@ -19,36 +20,52 @@ export class GrowingMaps extends Instrument {
     this.engine.onprogress = (progress) => this.show(progress);
     this.on("reset", "click", () => this.reset());
     this.on("noise", "change", () => this.reset());
-    for (const name of ["by", "z"]) this.on(name, "change", () => this.#look());
+    for (const name of ["by", "z", "until"]) this.on(name, "change", () => this.#look());
   }
 
   async pressed() {
-    if (this.#running) return this.engine.ask("pause");
-    if (this.#fresh) await this.open();
-    this.#run = this.#grow(Number(this.find("until").value));
-    await this.#run;
+    if (this.#run) return this.engine.ask("pause");
+    if (!this.#fresh && this.#n >= this.#until()) {
+      throw new Error(`${this.#n.toLocaleString("en")} images are shown already: let it stop at more, or reset it`);
+    }
+    if (this.#fresh) await this.loading(() => this.engine.open(this.network().name));
+    this.#run = this.#grow();
+    this.#mark();
+    try {
+      await this.#run;
+    } finally {
+      this.#run = null;
+      this.#mark();
+    }
   }
 
-  async #grow(until) {
+  async #grow() {
+    const asked = { network: this.network().name, noise: this.find("noise").value, ...this.#choice() };
     const task = this.#fresh ? "grow" : "resume";
     this.#fresh = false;
-    this.#mark(true);
     try {
-      await this.engine.ask(task, { ...this.#asked(), until });
-    } finally {
-      this.#mark(false);
+      await this.engine.ask(task, asked);
+    } catch (error) {
+      this.#forget();
+      throw error;
     }
   }
 
   async reset() {
-    if (this.#fresh) return;
-    await this.engine.ask("pause");
-    await this.#run; // what is still on its way must not be taken for the next run's
-    this.#fresh = true;
-    this.said.textContent = "Nothing shown yet.";
+    if (this.#run) {
+      await this.engine.ask("pause");
+      await this.#run.catch(() => {}); // what is still on its way must not be taken for the next run's
+    }
+    this.#forget();
+  }
+
+  #forget() {
+    [this.#fresh, this.#n] = [true, 0];
+    this.said.textContent = NOTHING;
+    delete this.said.dataset.counts;
     for (const { canvas, words } of this.tiles) {
-      canvas.width = canvas.height = 1;
-      canvas.className = words.textContent = "";
+      clear(canvas);
+      words.textContent = "";
     }
   }
 
@@ -57,40 +74,42 @@ export class GrowingMaps extends Instrument {
   }
 
   async #look() {
-    if (!this.#fresh) await this.engine.ask("view", { view: this.#view() });
+    if (!this.#fresh) await this.engine.ask("look", this.#choice());
   }
 
-  #asked() {
-    return { network: this.network().name, noise: this.find("noise").value, view: this.#view() };
+  #choice() {
+    return { view: { by: this.find("by").value, z: this.find("z").checked }, until: this.#until() };
   }
 
-  #view() {
-    return { by: this.find("by").value, z: this.find("z").checked };
+  #until() {
+    return Number(this.find("until").value);
   }
 
-  #mark(running) {
-    this.#running = running;
-    this.button.textContent = running ? "Pause" : "Start";
-    this.find("reset").disabled = false;
+  #mark() {
+    this.button.textContent = this.#run ? "Pause" : "Start";
   }
 
-  show({ n, counts, maps, reads, rate, running }) {
+  show(progress) {
     if (this.#fresh) return; // of a run that was reset
-    if (still.matches && running && performance.now() - this.#drawn < SELDOM) return;
-    this.#drawn = performance.now();
-    const { classes, colours } = this.lab;
-    const pixels = maps.length / classes.length;
-    const z = this.find("z").checked;
+    const { n, counts, rate, running, view } = progress;
+    const same = view.by === this.#drawn.view?.by && view.z === this.#drawn.view.z;
+    if (lessMotion.matches && running && same && performance.now() - this.#drawn.at < SELDOM) return;
+    this.#drawn = { at: performance.now(), view };
+    this.#n = n;
     this.said.textContent = `${n.toLocaleString("en")} images, ${Math.round(rate).toLocaleString("en")} a second`;
-    this.said.dataset.counts = counts.join(" ");
-    this.tiles.forEach(({ canvas, words }, k) => {
-      const map = maps.subarray(k * pixels, (k + 1) * pixels);
-      const limit = z ? Math.max(LEAST, map.reduce((most, value) => Math.max(most, Math.abs(value)), 0)) : null;
-      drawMap(canvas, map, colours, limit);
-      const read = reads[k] === null ? "no samples" : `read as ${classes[reads[k]]}`;
-      const reach = z && reads[k] !== null ? `; |z| ≤ ${limit.toFixed(1)}` : "";
-      words.textContent = `${classes[k]}: ${((100 * counts[k]) / n).toFixed(1)} %\n${read}${reach}`;
-      canvas.className = reads[k] === k ? "itself" : "";
-    });
+    this.said.dataset.counts = counts.join(" "); // for tests
+    this.tiles.forEach((each, k) => this.#showMap(each, k, progress));
+  }
+
+  #showMap({ canvas, words }, k, { n, counts, maps, reads, view }) {
+    const { classes, colours, pixels } = this.lab;
+    const map = maps.subarray(k * pixels, (k + 1) * pixels);
+    const limit = view.z ? map.reduce((most, value) => Math.max(most, Math.abs(value)), LEAST) : null;
+    drawMap(canvas, map, colours, limit);
+    const read = reads[k] === null ? "no map" : `read as ${classes[reads[k]]}`;
+    const reach = view.z && reads[k] !== null ? `\n|z| ≤ ${limit.toFixed(1)}` : "";
+    const share = ((100 * counts[k]) / n).toFixed(1);
+    words.textContent = `${classes[k]}: ${share} %\n${counts[k].toLocaleString("en")} images\n${read}${reach}`;
+    canvas.classList.toggle("itself", reads[k] === k);
   }
 }

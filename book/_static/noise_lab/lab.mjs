@@ -7,15 +7,16 @@ import { Mixing } from "./mixing.mjs";
 import { FILES } from "./networks.mjs";
 import { Stimulation } from "./stimulation.mjs";
 
-// Show the instruments; what goes wrong later is told to `say`, a sentence at a time.
-export async function start(say) {
+// Show the instruments.
+export async function start() {
   const response = await fetch(new URL("lab.json", FILES), { cache: "no-cache" });
   if (!response.ok) throw new Error(`what the build made for them is not there (${response.status})`);
   const lab = await response.json();
+  lab.pixels = lab.shape.reduce((a, b) => a * b);
   const choice = document.getElementById("lab-network");
   for (const { name, title } of lab.networks) choice.add(new Option(title, name));
   const engine = new Engine(lab);
-  const shared = { engine, lab, say, network: () => lab.networks.find(({ name }) => name === choice.value) };
+  const shared = { engine, lab, network: () => lab.networks.find(({ name }) => name === choice.value) };
   const instruments = [
     new GrowingMaps(document.getElementById("lab-maps"), shared),
     new Mixing(document.getElementById("lab-mix"), shared),

@@ -1,19 +1,20 @@
 // Mix: a digit and a pattern, and what the network makes of every mixture (Eq. 3 and Table 1 of the paper).
 
-import { drawImage, drawMap, tile } from "./drawing.mjs";
-import { Instrument, latest } from "./instrument.mjs";
+import { clear, drawImage, drawMap, tile } from "./drawing.mjs";
+import { Answering } from "./instrument.mjs";
 import { highest } from "./tally.mjs";
-import { tensors } from "./tensors.mjs";
 
 const BRUSH = 1.1; // pixels
-const PATTERNS = { map: "bias", means: "mean" }; // as the rows of Table 1 call them
+// Rows of Table 1, by pattern. What the paper calls the bias map was, in its code, the map's picture.
+const PATTERNS = { map: "bias", picture: "bias", means: "mean" };
 
-export class Mixing extends Instrument {
-  #place = 0; // of the test image among those of its class
+export class Mixing extends Answering {
+  #place = 0; // of the test image among those of its class; null for a digit that was drawn
+  #last = null; // place of the brush before
 
   constructor(root, shared) {
     super(root, shared);
-    const { classes, published } = this.lab;
+    const { classes, published, pixels } = this.lab;
     for (const name of ["digit", "target"]) {
       classes.forEach((each, k) => this.find(name).add(new Option(each, k)));
     }
@@ -22,59 +23,60 @@ export class Mixing extends Instrument {
     this.gammas = published["signal + bias"].map((_, i, all) => i / (all.length - 1));
     this.strip = this.gammas.map((gamma) => tile(this.find("strip"), `Stimulus at γ = ${gamma}`));
     this.bars = this.#makeBars();
-    this.image = new Float32Array(this.lab.shape.reduce((a, b) => a * b));
-    this.refresh = latest(() => this.#answer());
+    this.image = new Float32Array(pixels);
     for (const name of ["target", "pattern"]) this.on(name, "change", () => this.refresh());
     this.on("gamma", "input", () => this.refresh());
+    this.find("gamma").addEventListener("input", () => this.#sayGamma());
+    this.#sayGamma();
     this.on("digit", "change", () => this.#take(0));
-    this.on("another", "click", () => this.#take(this.#place + 1));
-    this.on("clear", "click", () => this.#blank());
+    this.on("another", "click", () => this.#take((this.#place ?? -1) + 1));
+    this.on("draw", "click", () => this.#drawOwn());
+    for (const name of ["image", "shown-pattern", "stimulus"]) clear(this.find(name));
     this.#listenToBrush();
   }
 
-  async pressed() {
-    await this.open();
-    this.testImages ??= await tensors(this.lab.images);
-    this.patterns = { ...(await tensors(this.network().tensors)), means: this.testImages.means };
-    this.removeButton("digit");
-    if (this.image.some((value) => value)) await this.refresh();
-    else await this.#take(0);
-  }
-
-  networkChanged() {
-    if (this.started) return this.guarded(() => this.pressed());
+  #sayGamma() {
+    this.find("gamma-said").textContent = Number(this.find("gamma").value).toFixed(2);
   }
 
   async #take(place) {
-    if (!this.started) return this.pressed();
-    const pixels = this.image.length;
-    const perClass = this.testImages.images.length / pixels / this.lab.classes.length;
-    this.#place = place % perClass;
-    const start = (Number(this.find("digit").value) * perClass + this.#place) * pixels;
-    this.image.set(this.testImages.images.subarray(start, start + pixels).map(Number));
-    for (let p = 0; p < pixels; p++) this.image[p] /= 255;
+    this.#place = place;
     await this.refresh();
   }
 
-  async #blank() {
+  // An empty canvas for a digit of the reader's own.
+  async #drawOwn() {
+    this.#place = null;
     this.image.fill(0);
     drawImage(this.find("image"), this.image);
-    if (this.started) await this.refresh();
+    await this.refresh();
   }
 
   #listenToBrush() {
     const canvas = this.find("image");
-    drawImage(canvas, this.image);
+    const side = Math.sqrt(this.image.length);
     const paint = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       event.preventDefault();
-      const { left, top, width } = canvas.getBoundingClientRect();
-      this.#dab(((event.clientX - left) / width) * 28 - 0.5, ((event.clientY - top) / width) * 28 - 0.5);
+      if (event.type === "pointerdown") this.#last = null;
+      const { left, top, width, height } = canvas.getBoundingClientRect();
+      this.#stroke(((event.clientX - left) / width) * side - 0.5, ((event.clientY - top) / height) * side - 0.5);
+      this.#place = null;
       drawImage(canvas, this.image);
-      if (this.started) this.guarded(() => this.refresh());
+      this.refresh();
     };
     canvas.addEventListener("pointerdown", paint);
     canvas.addEventListener("pointermove", paint);
+  }
+
+  // A line from where the brush was before: quick strokes tell of few places.
+  #stroke(x, y) {
+    const [fromX, fromY] = this.#last ?? [x, y];
+    const steps = Math.max(1, Math.ceil(2 * Math.hypot(x - fromX, y - fromY)));
+    for (let i = 1; i <= steps; i++) {
+      this.#dab(fromX + ((x - fromX) * i) / steps, fromY + ((y - fromY) * i) / steps);
+    }
+    this.#last = [x, y];
   }
 
   // A round spot of a soft brush, about as broad as the strokes of the training images.
@@ -87,55 +89,59 @@ export class Mixing extends Instrument {
     }
   }
 
-  #pattern() {
-    const pixels = this.image.length;
-    const start = Number(this.find("target").value) * pixels;
-    return this.patterns[this.find("pattern").value].subarray(start, start + pixels);
-  }
-
   // Show the digit mixed with the pattern, at the chosen γ and at those of Table 1, and what the network says.
-  async #answer() {
-    const { classes } = this.lab;
-    const [pixels, target, pattern] = [this.image.length, Number(this.find("target").value), this.#pattern()];
+  async update() {
+    const { classes, pixels } = this.lab;
+    const about = this.network();
+    const target = Number(this.find("target").value);
+    const kind = this.find("pattern").value;
     const gamma = Number(this.find("gamma").value);
-    this.find("gamma-said").textContent = gamma.toFixed(2);
-    if (Number.isNaN(pattern[0])) return this.#nothingToMix(target);
-    const gammas = [gamma, ...this.gammas];
-    const images = new Float32Array(gammas.length * pixels);
-    gammas.forEach((g, i) => {
-      for (let p = 0; p < pixels; p++) images[i * pixels + p] = (1 - g) * this.image[p] + g * pattern[p];
-    });
+    const [{ images: all, means }, own] = await this.loaded(about);
+    if (this.#place !== null) this.#takeFrom(all);
     drawImage(this.find("image"), this.image);
+    const pattern = { ...own, means }[kind].subarray(target * pixels, (target + 1) * pixels);
+    const behind = kind === "means" ? "" : `, from ${counted(about.counts[target])}`;
+    this.find("pattern-said").textContent = `pattern${behind}`;
+    if (pattern.includes(NaN)) return this.#nothingToMix(about, target);
     drawMap(this.find("shown-pattern"), pattern, this.lab.colours);
-    drawImage(this.find("stimulus"), images.subarray(0, pixels));
-    const scores = await this.engine.ask("scores", { network: this.network().name, images });
+    const gammas = [gamma, ...this.gammas];
+    const images = mixtures(this.image, pattern, gammas);
+    const scores = await this.engine.ask("scores", { network: about.name, images });
     const of = (i) => scores.subarray(i * classes.length, (i + 1) * classes.length);
+    drawImage(this.find("stimulus"), images.subarray(0, pixels));
     this.#showBars(softmax(of(0)), target);
     this.strip.forEach(({ canvas, words }, i) => {
       drawImage(canvas, images.subarray((i + 1) * pixels, (i + 2) * pixels));
       const called = highest(of(i + 1));
-      canvas.className = called === target ? "target" : "";
-      words.textContent = `γ ${this.gammas[i].toFixed(1)}\n“${classes[called]}”${this.#inPaper(i)}`;
+      canvas.classList.toggle("target", called === target);
+      words.textContent = `γ ${this.gammas[i].toFixed(1)}\n“${classes[called]}”\npaper: ${this.#inPaper(kind, i)}`;
     });
     this.said.textContent = `At γ = ${gamma.toFixed(2)} the network says ${classes[highest(of(0))]}.`;
   }
 
-  // A class that got none of the noise has no map.
-  #nothingToMix(target) {
-    const { n } = this.network();
-    this.said.textContent =
-      `None of ${n.toLocaleString("en")} noise images is called ${this.lab.classes[target]} by this network, so that ` +
-      "there is no map to mix in: choose another target or pattern.";
-    drawImage(this.find("image"), this.image);
-    const empty = [this.find("shown-pattern"), this.find("stimulus"), ...this.strip.map(({ canvas }) => canvas)];
-    for (const canvas of empty) canvas.width = canvas.height = 1;
-    for (const { canvas, words } of this.strip) [canvas.className, words.textContent] = ["", ""];
+  #takeFrom(all) {
+    const { classes, pixels } = this.lab;
+    const perClass = all.length / pixels / classes.length;
+    const start = (Number(this.find("digit").value) * perClass + (this.#place % perClass)) * pixels;
+    for (let p = 0; p < pixels; p++) this.image[p] = all[start + p] / 255;
   }
 
-  // The paper's share of digits that are called the target at this γ; it has none for some patterns.
-  #inPaper(i) {
-    const row = this.lab.published[`signal + ${PATTERNS[this.find("pattern").value]}`];
-    return row ? `\npaper: ${(100 * row[i]).toFixed(0)} %` : "";
+  // A class that got none of the noise has no map.
+  #nothingToMix({ n }, target) {
+    this.said.textContent =
+      `None of ${counted(n)} is called ${this.lab.classes[target]} by this network, so that there is no map to mix in: ` +
+      "choose another target or pattern.";
+    for (const name of ["shown-pattern", "stimulus"]) clear(this.find(name));
+    this.#showBars(new Float32Array(this.bars.length), target);
+    for (const { canvas, words } of this.strip) {
+      clear(canvas);
+      words.textContent = "";
+    }
+  }
+
+  // The paper's share of digits that are called the target at this γ.
+  #inPaper(kind, i) {
+    return `${(100 * this.lab.published[`signal + ${PATTERNS[kind]}`][i]).toFixed(0)} %`;
   }
 
   #makeBars() {
@@ -144,6 +150,7 @@ export class Mixing extends Instrument {
       label.textContent = name;
       bar.className = "bar";
       bar.append(document.createElement("span"));
+      bar.setAttribute("aria-hidden", "true"); // the number says as much
       number.className = "number";
       this.find("bars").append(label, bar, number);
       return { bar: bar.firstChild, number, label };
@@ -156,10 +163,19 @@ export class Mixing extends Instrument {
       number.textContent = `${(100 * probabilities[k]).toFixed(0)} %`;
       label.style.fontWeight = k === target ? 700 : 400;
     });
-    const best = highest(probabilities);
-    const share = (100 * probabilities[best]).toFixed(0);
-    this.find("bars").setAttribute("aria-label", `Most probable: ${this.lab.classes[best]}, ${share} %`);
   }
+}
+
+const counted = (n) => `${n.toLocaleString("en")} noise image${n === 1 ? "" : "s"}`;
+
+// An image and a pattern mixed at every γ: (1 − γ) · image + γ · pattern.
+function mixtures(image, pattern, gammas) {
+  const pixels = image.length;
+  const images = new Float32Array(gammas.length * pixels);
+  gammas.forEach((gamma, i) => {
+    for (let p = 0; p < pixels; p++) images[i * pixels + p] = (1 - gamma) * image[p] + gamma * pattern[p];
+  });
+  return images;
 }
 
 function softmax(scores) {

@@ -5,26 +5,49 @@ import { stretched } from "./tally.mjs";
 export const FILES = new URL("./files/", import.meta.url);
 export const BATCH = 250; // images; it divides a block of noise
 
+// Where a file of the lab lies. Its hash is part of the address, so that no browser takes an older one from its cache.
+function address(file) {
+  const place = new URL(file.name, FILES);
+  place.searchParams.set("v", file.sha256);
+  return place;
+}
+
 // A file of the lab, whole and as the build made it, or an error.
 export async function fetched(file) {
-  const address = new URL(file.name, FILES);
-  address.searchParams.set("v", file.sha256); // a browser must not take an older one from its cache
-  const response = await fetch(address, { integrity: `sha256-${file.sha256}` });
+  const response = await fetch(address(file), { integrity: `sha256-${file.sha256}` });
   if (!response.ok) throw new Error(`${file.name} could not be loaded (${response.status} ${response.statusText})`);
   return response.arrayBuffer();
 }
 
-let starting = null;
+// What `make` gives for a name, made once; what failed is tried again.
+export class Once {
+  #made = new Map();
+
+  get(name, make) {
+    if (!this.#made.has(name)) {
+      const making = make();
+      this.#made.set(name, making);
+      making.catch(() => this.#made.delete(name));
+    }
+    return this.#made.get(name);
+  }
+}
+
+const once = new Once();
 
 function runtime(files) {
-  starting ??= (async () => {
-    const ort = await import(new URL(files.script.name, FILES));
+  return once.get("runtime", async () => {
+    const ort = await import(address(files.script));
     ort.env.wasm.numThreads = 1; // more need headers that a static site does not send
-    ort.env.wasm.wasmPaths = { mjs: new URL(files.module.name, FILES).href };
+    ort.env.wasm.wasmPaths = { mjs: address(files.module).href };
     ort.env.wasm.wasmBinary = await fetched(files.binary);
     return ort;
-  })();
-  return starting;
+  });
+}
+
+async function session(file, lab) {
+  const ort = await runtime(lab.runtime);
+  return ort.InferenceSession.create(new Uint8Array(await fetched(file)));
 }
 
 let turn = Promise.resolve(); // one run at a time
@@ -37,19 +60,21 @@ async function run(session, feeds) {
 
 // A network that answers images with a score for each class, the biases of its layers changed at will.
 export class Network {
-  static async load(about, lab) {
-    const ort = await runtime(lab.runtime);
-    const session = await ort.InferenceSession.create(new Uint8Array(await fetched(about.file)));
-    return new Network(ort, session, about, lab);
+  // The network of this name; it is loaded once.
+  static load(name, lab) {
+    return once.get(name, async () => {
+      const about = lab.networks.find((each) => each.name === name);
+      const own = await session(about.file, lab);
+      return new Network(await runtime(lab.runtime), own, lab);
+    });
   }
 
-  constructor(ort, session, about, lab) {
-    Object.assign(this, { ort, session, about, layers: lab.layers, shape: lab.shape });
-    this.pixels = lab.shape.reduce((a, b) => a * b);
+  constructor(ort, session, lab) {
+    Object.assign(this, { ort, session, layers: lab.layers, shape: lab.shape, pixels: lab.pixels });
     this.classes = lab.classes.length;
   }
 
-  // Scores (n · classes) of images (n · pixels), with what is added to the biases of one layer, if anything is.
+  // Scores (n · classes) of images (n · pixels), with what is added to the biases of some layers, if anything is.
   async scores(images, change = {}) {
     const n = images.length / this.pixels;
     const scores = new Float32Array(n * this.classes);
@@ -69,22 +94,20 @@ export class Network {
     return feeds;
   }
 
-  // What the network calls each map, as a picture that is stretched from 0 to 1.
+  // Scores of maps, each as a picture that is stretched from 0 to 1.
   async reads(maps) {
     return this.scores(stretched(maps, this.pixels));
   }
-
-  async release() {
-    await this.session.release();
-  }
 }
 
-// What makes images of the places of Gabor–PCA components within their ranges.
-export async function gaborMixer(lab) {
-  const ort = await runtime(lab.runtime);
-  const session = await ort.InferenceSession.create(new Uint8Array(await fetched(lab.gabor.file)));
-  return async (places, count) => {
-    const feeds = { places: new ort.Tensor("float32", places, [count, lab.gabor.components]) };
-    return (await run(session, feeds)).images.data;
-  };
+// What makes images of the places of Gabor–PCA components within their ranges; it is loaded once.
+export function gaborMixer(lab) {
+  return once.get("gabor", async () => {
+    const own = await session(lab.gabor.file, lab);
+    const ort = await runtime(lab.runtime);
+    return async (places, count) => {
+      const feeds = { places: new ort.Tensor("float32", places, [count, lab.gabor.components]) };
+      return (await run(own, feeds)).images.data;
+    };
+  });
 }

@@ -2,7 +2,8 @@
 // (wna_utils/observe/tally.py and graded.py). Both are kept of the same images, so that they can be compared.
 
 const GREY = 0.5;
-const ROUNDED = 1e-6; // of a square: less is taken for rounding
+const ROUNDED = 1e-6; // of a square, and
+const LEAST = 2 ** -24; // of a variance: less is taken for rounding
 
 export class Tally {
   constructor(classes, pixels) {
@@ -80,7 +81,7 @@ export class Tally {
     const { n, total, pixels, weighted } = this;
     const mean = this.scores[k] / n;
     const variance = this.scoreSquares[k] / n - mean * mean;
-    const spread = variance > ROUNDED * mean * mean ? Math.sqrt(variance) : NaN;
+    const spread = variance > ROUNDED * mean * mean + LEAST ? Math.sqrt(variance) : NaN;
     for (let p = 0; p < pixels; p++) {
       const covariance = (weighted[k * pixels + p] - mean * total[p]) / n;
       row[p] = covariance / spread;
@@ -90,7 +91,7 @@ export class Tally {
 
   // Variance of a pixel over all images.
   #variance(p) {
-    return this.squares[p] / this.n - (this.total[p] / this.n) ** 2;
+    return Math.max(0, this.squares[p] / this.n - (this.total[p] / this.n) ** 2);
   }
 }
 

@@ -5,126 +5,121 @@ import { BLOCK, GaborNoise, WhiteNoise } from "./noise.mjs";
 import { BATCH, Network, gaborMixer } from "./networks.mjs";
 import { Tally, highest } from "./tally.mjs";
 
-const NOISE_OF_CURVES = 0; // seed, as the chapter on microstimulation has it for its first network
+const SEED = 0; // of all noise, as the chapters have it for their first network
 const OFTEN = 100; // milliseconds between two pictures of maps that grow
 
 let lab = null;
 let growing = null;
-const networks = new Map();
 
-async function network(name) {
-  if (!networks.has(name)) {
-    const about = lab.networks.find((each) => each.name === name);
-    networks.set(name, Network.load(about, lab));
-  }
-  try {
-    return await networks.get(name);
-  } catch (error) {
-    networks.delete(name); // so that it can be tried again
-    throw error;
-  }
-}
-
-async function source(noise, seed) {
-  const pixels = lab.shape.reduce((a, b) => a * b);
-  return noise === "gabor"
-    ? new GaborNoise(seed, lab.gabor.components, await gaborMixer(lab))
-    : new WhiteNoise(seed, pixels);
-}
+const white = () => new WhiteNoise(SEED, lab.pixels);
+const gabor = async () => new GaborNoise(SEED, lab.gabor.components, await gaborMixer(lab));
 
 // Lets messages in between two batches: a promise alone would not.
-const pause = new MessageChannel();
+const channel = new MessageChannel();
+channel.port1.start();
 const breath = () =>
   new Promise((resolve) => {
-    pause.port1.onmessage = resolve;
-    pause.port2.postMessage(null);
+    channel.port1.addEventListener("message", resolve, { once: true });
+    channel.port2.postMessage(null);
   });
 
-// Noise that is shown to a network and tallied, batch by batch, until it is told to stop or enough is shown.
+// Noise that is shown to a network and tallied, batch by batch, until it is stopped or enough is shown.
 class Growing {
-  constructor(observer, noise, view) {
-    Object.assign(this, { observer, noise, view, running: false, seconds: 0 });
-    this.tally = new Tally(observer.classes, observer.pixels);
+  tally = null;
+  running = false;
+  seconds = 0;
+
+  constructor({ network, noise, view, until }) {
+    Object.assign(this, { network, noise, view, until });
   }
 
-  async run(until) {
+  async run() {
     if (this.running) return;
-    this.running = true;
-    let told = 0;
+    [this.running, this.stopped] = [true, false];
     try {
-      while (this.running && this.tally.n < until) {
-        const start = performance.now();
-        const images = await this.noise.images(this.tally.n, BATCH);
-        this.tally.add(images, await this.observer.scores(images));
-        this.seconds += (performance.now() - start) / 1000;
-        if (performance.now() - told > OFTEN) {
-          await this.tell();
-          told = performance.now();
-        }
-        await breath();
-      }
+      const observer = await Network.load(this.network, lab);
+      const source = await (this.noise === "gabor" ? gabor() : white());
+      this.tally ??= new Tally(observer.classes, observer.pixels);
+      await this.#show(observer, source);
     } finally {
       this.running = false;
     }
-    await this.tell();
+    if (this.tally.n) await this.tell();
   }
 
+  async #show(observer, source) {
+    const [start, before] = [performance.now(), this.seconds];
+    let told = start;
+    while (!this.stopped && this.tally.n < this.until) {
+      const images = await source.images(this.tally.n, BATCH);
+      this.tally.add(images, await observer.scores(images));
+      this.seconds = before + (performance.now() - start) / 1000;
+      if (performance.now() - told > OFTEN) {
+        await this.tell();
+        told = performance.now();
+      }
+      await breath();
+    }
+  }
+
+  // What the maps look like now, what the network calls each, and how fast it went.
   async tell() {
-    const { tally, view, observer } = this;
-    const maps = tally.maps(view.by, view.z);
-    const scores = await observer.reads(view.z ? tally.maps(view.by) : maps);
+    const { tally, view, running } = this;
+    const observer = await Network.load(this.network, lab);
+    const means = tally.maps(view.by);
+    const maps = view.z ? tally.maps(view.by, true) : means;
+    const scores = await observer.reads(means);
     const reads = Array.from(tally.counts, (_, k) => {
-      const empty = Number.isNaN(maps[k * tally.pixels]);
+      const empty = Number.isNaN(means[k * tally.pixels]);
       return empty ? null : highest(scores.subarray(k * tally.classes, (k + 1) * tally.classes));
     });
     const { n, counts } = tally;
-    postMessage({
-      progress: { n, counts: Array.from(counts), maps, reads, rate: n / this.seconds, running: this.running },
-    });
+    postMessage({ progress: { n, counts: Array.from(counts), maps, reads, view, running, rate: n / this.seconds } });
   }
 }
 
 const tasks = {
-  async open(request) {
-    lab = request.lab;
-    await network(request.network);
+  async open({ lab: known, network }) {
+    lab = known;
+    await Network.load(network, lab);
   },
 
   // Grow maps of a network and a noise from nothing.
-  async grow({ network: name, noise, view, until }) {
-    if (growing) growing.running = false;
-    growing = new Growing(await network(name), await source(noise, 0), view);
-    await growing.run(until);
+  async grow(request) {
+    if (growing) growing.stopped = true;
+    growing = new Growing(request);
+    await growing.run();
   },
 
   async resume({ until }) {
-    await growing?.run(until);
+    growing.until = until;
+    await growing.run();
   },
 
   pause() {
-    if (growing) growing.running = false;
+    if (growing) growing.stopped = true;
   },
 
-  async view({ view }) {
+  // Change what is shown of the maps, or how many images are enough.
+  async look({ view, until }) {
     if (!growing) return;
-    growing.view = view;
-    if (growing.tally.n) await growing.tell();
+    Object.assign(growing, { view, until });
+    if (growing.tally?.n && !growing.running) await growing.tell();
   },
 
   // Scores of images, such as mixtures.
-  async scores({ network: name, images }) {
-    return (await network(name)).scores(images);
+  async scores({ network, images }) {
+    return (await Network.load(network, lab)).scores(images);
   },
 
   // How many of n images are called `target` at every level of the signal, with a change of one layer's biases.
-  async curve({ network: name, images, target, levels, change }) {
-    const observer = await network(name);
+  async curve({ network, images, target, levels, change }) {
+    const observer = await Network.load(network, lab);
     const { pixels, classes } = observer;
     const n = images.length / pixels;
-    const white = await source("white", NOISE_OF_CURVES);
     const counts = [];
     for (const [i, level] of levels.entries()) {
-      const stimuli = await white.images(i * BLOCK, n);
+      const stimuli = await white().images(i * BLOCK, n); // a block of its own for every level, as in the chapter
       for (let p = 0; p < stimuli.length; p++) stimuli[p] = level * images[p] + (1 - level) * stimuli[p];
       const scores = await observer.scores(stimuli, change);
       let called = 0;
