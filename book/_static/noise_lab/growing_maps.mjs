@@ -109,7 +109,7 @@ export class GrowingMaps extends Instrument {
     const read = reads[k] === null ? "no map" : `read as ${classes[reads[k]]}`;
     const reach = view.z && reads[k] !== null ? `\n|z| ≤ ${limit.toFixed(1)}` : "";
     const share = ((100 * counts[k]) / n).toFixed(1);
-    words.textContent = `${classes[k]}: ${share} %\n${counts[k].toLocaleString("en")} images\n${read}${reach}`;
+    words.textContent = `${classes[k]}: ${share} %\nn = ${counts[k].toLocaleString("en")}\n${read}${reach}`;
     canvas.classList.toggle("itself", reads[k] === k);
   }
 }
