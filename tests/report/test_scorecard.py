@@ -103,8 +103,8 @@ def test_what_only_the_codes_rule_reproduces_is_said_to_be_so(card):
 def test_predictions_of_our_own_are_counted_apart(card):
     text, summary = card([{}, {"id": "b", "own": True}], [("a", 0.6), ("b", 0.6)])
     assert "Of 1 claims: **1** reproduced." in summary
-    assert "Of 1 predictions of our own, which are not counted either: 1 reproduced." in summary
-    assert text.count("A prediction of our own") == 1
+    assert "Of 1 predictions and questions of our own, also not counted: 1 reproduced." in summary
+    assert text.count("A prediction or question of our own") == 1
 
 
 def test_what_was_not_shown_is_told_from_what_was_refuted(card):

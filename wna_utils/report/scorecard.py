@@ -84,7 +84,7 @@ def _notes(claim: Claim) -> list[str]:
     if claim.theorem:
         notes.append("A theorem: this checks it, and is not counted among the claims.")
     if claim.own:
-        notes.append("A prediction of our own, which is not counted among the papers' claims.")
+        notes.append("A prediction or question of our own, which is not counted among the papers' claims.")
     if claim.same_as:
         notes.append(f"Said in another row, too (“{ledger()[claim.same_as].statement}”), and not counted again.")
     if claim.few:
@@ -163,7 +163,7 @@ def _summary(measured: Measured) -> str:
     predicted = Counter(verdicts[claim.id] for claim in ledger().values() if claim.own)
     if predicted and measured.judged:
         came = ", ".join(f"{predicted[verdict]} {verdict}" for verdict in LOOKS if predicted[verdict])
-        said.append(f"Of {predicted.total()} predictions of our own, which are not counted either: {came}.")
+        said.append(f"Of {predicted.total()} predictions and questions of our own, also not counted: {came}.")
     if again := sum(claim.same_as is not None for claim in ledger().values()):
         said.append(f"{again} rows that say again what another says are not counted.")
     return f"{' '.join(said)}\n\n{markdown(table.reset_index(names='section'))}\n"
