@@ -71,7 +71,7 @@ def test_commands_exist_and_take_what_they_are_given(words):
                     case ["-p", name, value, *options]:
                         given[name] = yaml.safe_load(value)
             params.check((NOTEBOOKS / notebook).stem, given, given)
-        case ["python", "-m", "http.server", "-d", folder]:
+        case ["python", "-m", "http.server", "-b", _, "-d", folder]:
             assert ROOT / folder == site.SITE
         case ["source" | "dask" | "git" | "pip", *_]:
             pass
