@@ -10,7 +10,7 @@ HEARD = """
 window.heard = [];
 addEventListener("DOMContentLoaded", () => {
   const note = () => document.querySelectorAll(".lab-status, .lab-says").forEach(({ textContent: text }) => {
-    if (text && text !== "Loading …" && heard.at(-1) !== text) heard.push(text);
+    if (text && text !== "Loading …" && !text.startsWith("Done") && heard.at(-1) !== text) heard.push(text);
   });
   new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
 });

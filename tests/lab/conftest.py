@@ -86,6 +86,7 @@ def opened(chrome, address):
     @contextmanager
     def visit(wrong=(), **options):
         context = chrome.new_context(**options)
+        context.set_default_timeout(90_000)  # milliseconds: other tests may run beside
         tab = context.new_page()
         tab.add_init_script(HEARD)
         complaints, asked = [], []
@@ -94,9 +95,11 @@ def opened(chrome, address):
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(address)
         tab.wait_for_selector("#lab-stimulate:not([hidden])")
-        yield tab
-        heard = tab.evaluate("heard")
-        context.close()
+        try:
+            yield tab
+            heard = tab.evaluate("heard")
+        finally:
+            context.close()
         assert [text for text in heard if not any(each in text for each in wrong)] == []
         assert all(any(each in text for text in heard) for each in wrong)
         assert wrong or complaints == []  # a request that is made to fail is complained of

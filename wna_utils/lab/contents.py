@@ -35,7 +35,6 @@ from wna_utils.support import paths, recorded, tensor_files
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
 
-FILES = paths.GENERATED / "static" / "noise_lab" / "files"  # served beside the page's scripts
 LAYERS = tuple(SCALES)  # whose biases can be changed
 DATA = "mnist"
 LIST = "lab.json"
@@ -77,7 +76,7 @@ SUBJECTS = (
 )
 
 
-def write_contents(folder: Path = FILES) -> bool:
+def write_contents(folder: Path) -> bool:
     """Write all that the lab loads, and `lab.json`, which lists it, unless it is there; whether that had to be done.
 
     Raises `DataUnavailable` if what runs networks in a browser cannot be had, and `WrongExport` if an exported network
@@ -86,9 +85,9 @@ def write_contents(folder: Path = FILES) -> bool:
     made_from = _digest()
     if _is_made(folder, made_from):
         return False
-    dataset = datasets.load(DATA)
     folder.mkdir(parents=True, exist_ok=True)
     served = _runtime(folder)
+    dataset = datasets.load(DATA)
     noise = GaborNoise(recorded_model(DATA))
     export.write_mixer(folder / "gabor.onnx", noise)
     places = torch.rand(100, noise.components, generator=torch.Generator().manual_seed(0))
@@ -118,7 +117,7 @@ def write_contents(folder: Path = FILES) -> bool:
     return True
 
 
-def files(folder: Path = FILES) -> list[dict[str, str]]:
+def files(folder: Path) -> list[dict[str, str]]:
     """The files that `lab.json` lists, by name and hash; none if it is not there."""
     if not (folder / LIST).exists():
         return []

@@ -32,7 +32,7 @@ export function drawImage(canvas, image) {
   paint(canvas, image, (value) => Array(3).fill(step(value)));
 }
 
-// Curves of shares from 0 to 1 against levels from 0 to 1: [{values, colour, label}], on a canvas as large as it stands.
+// Curves of shares from 0 to 1 against levels from 0 to 1: [{values, colour, line}], on a canvas as large as it stands.
 export function drawCurves(canvas, levels, curves, [across, up]) {
   const scale = window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -56,7 +56,7 @@ export function drawCurves(canvas, levels, curves, [across, up]) {
 function drawAxes(context, style, { x, y, width, height, across, up }) {
   context.font = `13px ${style.fontFamily}`;
   context.fillStyle = context.strokeStyle = style.color;
-  context.globalAlpha = 0.6;
+  context.globalAlpha = 0.75;
   context.textAlign = "center";
   context.beginPath();
   context.moveTo(x(0), y(1));

@@ -15,11 +15,11 @@ export class Engine {
     this.lab = lab;
   }
 
-  // Load a network, and before the first one what runs it.
-  async open(network) {
+  // Load a network and what makes the noise, and before the first one what runs networks.
+  async open(network, noise = "white") {
     this.#worker ??= this.#started();
     try {
-      await this.ask("open", { lab: this.lab, network });
+      await this.ask("open", { lab: this.lab, network, noise });
       this.#ready = true;
     } catch (error) {
       if (!this.#ready) this.#stop(error.message); // a worker does not load again a module that it could not load
@@ -51,7 +51,7 @@ export class Engine {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#stop("what does the work could not be loaded");
+      this.#stop(event.message || "what does the work could not be loaded");
     };
     return worker;
   }

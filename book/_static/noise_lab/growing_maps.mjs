@@ -13,6 +13,7 @@ export class GrowingMaps extends Instrument {
   #run = null; // the run that is going on, a promise
   #drawn = { at: 0, view: null }; // the last picture
   #n = 0;
+  #resets = 0;
 
   constructor(root, shared) {
     super(root, shared);
@@ -25,10 +26,11 @@ export class GrowingMaps extends Instrument {
 
   async pressed() {
     if (this.#run) return this.engine.ask("pause");
-    if (!this.#fresh && this.#n >= this.#until()) {
-      throw new Error(`${this.#n.toLocaleString("en")} images are shown already: let it stop at more, or reset it`);
-    }
-    if (this.#fresh) await this.loading(() => this.engine.open(this.network().name));
+    const shown = `${this.#n.toLocaleString("en")} images are shown`;
+    if (this.#n >= this.#until()) return this.#tell(`${shown} already: let it stop at more, or reset it.`);
+    const resets = this.#resets;
+    if (this.#fresh) await this.loading(() => this.engine.open(this.network().name, this.find("noise").value));
+    if (resets !== this.#resets) return; // something else is wanted by now
     this.#run = this.#grow();
     this.#mark();
     try {
@@ -37,6 +39,11 @@ export class GrowingMaps extends Instrument {
       this.#run = null;
       this.#mark();
     }
+    if (this.#n >= this.#until()) this.#tell(`Done: ${this.#n.toLocaleString("en")} images.`);
+  }
+
+  #tell(sentence) {
+    this.status.textContent = sentence;
   }
 
   async #grow() {
@@ -52,9 +59,11 @@ export class GrowingMaps extends Instrument {
   }
 
   async reset() {
-    if (this.#run) {
+    this.#resets++;
+    const run = this.#run;
+    if (run) {
       await this.engine.ask("pause");
-      await this.#run.catch(() => {}); // what is still on its way must not be taken for the next run's
+      await run.catch(() => {}); // what is still on its way must not be taken for the next run's
     }
     this.#forget();
   }

@@ -1,13 +1,15 @@
 // What the instruments have in common: their controls, a start that loads what they need, and words for what goes wrong.
 
 export class Instrument {
+  #busy = false;
+
   constructor(root, { engine, lab, network }) {
     Object.assign(this, { root, engine, lab, network });
     this.button = this.find("start");
     this.status = this.find("status");
     this.said = this.find("said");
     this.button.addEventListener("click", () => {
-      if (!this.root.hasAttribute("aria-busy")) this.guarded(() => this.pressed());
+      if (!this.#busy) this.guarded(() => this.pressed());
     });
   }
 
@@ -19,29 +21,41 @@ export class Instrument {
     this.find(name).addEventListener(event, () => this.guarded(task));
   }
 
-  // Do something that may fail, and say what went wrong; whether it was done.
+  // Do something that may fail, and say what went wrong until the next thing is done.
   async guarded(task) {
+    if (!this.#busy) this.status.textContent = "";
     try {
       await task();
-      this.status.textContent = "";
-      return true;
     } catch (error) {
       this.status.textContent = `That did not work: ${error.message}. Is the connection there? Try again, or reload the page.`;
-      return false;
     }
   }
 
   // Do something that takes a while. The button stays enabled, since it would lose the keyboard's focus.
   async loading(task) {
+    this.#busy = true;
     this.status.textContent = "Loading …";
-    this.root.setAttribute("aria-busy", "true");
     this.button.setAttribute("aria-disabled", "true");
     try {
       return await task();
     } finally {
-      this.root.removeAttribute("aria-busy");
+      this.#busy = false;
+      this.status.textContent = "";
       this.button.removeAttribute("aria-disabled");
     }
+  }
+
+  // Fill a choice of a class, and choose one.
+  offerClasses(name, chosen) {
+    this.lab.classes.forEach((each, k) => this.find(name).add(new Option(each, k)));
+    this.find(name).value = chosen;
+  }
+
+  // Say what a slider stands at, beside it.
+  sayValue(name, digits) {
+    const say = () => (this.find(`${name}-said`).textContent = Number(this.find(name).value).toFixed(digits));
+    this.find(name).addEventListener("input", say);
+    say();
   }
 }
 
@@ -51,7 +65,7 @@ export class Answering extends Instrument {
 
   constructor(root, shared) {
     super(root, shared);
-    this.answer = latest(() => this.guarded(() => this.update()));
+    this.answer = latest(() => this.update());
   }
 
   async pressed() {
@@ -68,7 +82,7 @@ export class Answering extends Instrument {
   }
 
   networkChanged() {
-    return this.refresh();
+    return this.guarded(() => this.refresh());
   }
 
   // Test images, and the tensors of a network, which is ready to answer then.
@@ -79,16 +93,22 @@ export class Answering extends Instrument {
   }
 }
 
-// Runs a task again while it is asked for, never twice at a time: of many requests, the last one counts.
+// Runs a task again while it is asked for, never twice at a time: of many requests, the last one counts. What goes wrong
+// is told to all who asked meanwhile.
 function latest(task) {
   let running = null;
   let again = false;
   const loop = async () => {
-    while (again) {
-      again = false;
-      await task();
+    try {
+      while (again) {
+        again = false;
+        await task().catch((error) => {
+          if (!again) throw error; // else it was about something that is not wanted any more
+        });
+      }
+    } finally {
+      running = null;
     }
-    running = null;
   };
   return () => {
     again = true;

@@ -14,29 +14,21 @@ export class Mixing extends Answering {
 
   constructor(root, shared) {
     super(root, shared);
-    const { classes, published, pixels } = this.lab;
-    for (const name of ["digit", "target"]) {
-      classes.forEach((each, k) => this.find(name).add(new Option(each, k)));
-    }
-    this.find("digit").value = 3;
-    this.find("target").value = 8;
+    const { published, pixels } = this.lab;
+    this.offerClasses("digit", 3);
+    this.offerClasses("target", 8);
+    this.sayValue("gamma", 2);
     this.gammas = published["signal + bias"].map((_, i, all) => i / (all.length - 1));
     this.strip = this.gammas.map((gamma) => tile(this.find("strip"), `Stimulus at γ = ${gamma}`));
     this.bars = this.#makeBars();
     this.image = new Float32Array(pixels);
     for (const name of ["target", "pattern"]) this.on(name, "change", () => this.refresh());
     this.on("gamma", "input", () => this.refresh());
-    this.find("gamma").addEventListener("input", () => this.#sayGamma());
-    this.#sayGamma();
     this.on("digit", "change", () => this.#take(0));
     this.on("another", "click", () => this.#take((this.#place ?? -1) + 1));
     this.on("draw", "click", () => this.#drawOwn());
     for (const name of ["image", "shown-pattern", "stimulus"]) clear(this.find(name));
     this.#listenToBrush();
-  }
-
-  #sayGamma() {
-    this.find("gamma-said").textContent = Number(this.find("gamma").value).toFixed(2);
   }
 
   async #take(place) {
@@ -56,17 +48,21 @@ export class Mixing extends Answering {
     const canvas = this.find("image");
     const side = Math.sqrt(this.image.length);
     const paint = (event) => {
-      if (event.type === "pointermove" && !event.buttons) return;
-      event.preventDefault();
-      if (event.type === "pointerdown") this.#last = null;
       const { left, top, width, height } = canvas.getBoundingClientRect();
       this.#stroke(((event.clientX - left) / width) * side - 0.5, ((event.clientY - top) / height) * side - 0.5);
       this.#place = null;
       drawImage(canvas, this.image);
-      this.refresh();
+      this.guarded(() => this.refresh());
     };
-    canvas.addEventListener("pointerdown", paint);
-    canvas.addEventListener("pointermove", paint);
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      canvas.setPointerCapture(event.pointerId); // until the pointer is lifted, wherever it goes
+      this.#last = null;
+      paint(event);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (canvas.hasPointerCapture(event.pointerId)) paint(event);
+    });
   }
 
   // A line from where the brush was before: quick strokes tell of few places.
@@ -96,10 +92,10 @@ export class Mixing extends Answering {
     const target = Number(this.find("target").value);
     const kind = this.find("pattern").value;
     const gamma = Number(this.find("gamma").value);
-    const [{ images: all, means }, own] = await this.loaded(about);
+    const [{ images: all, means }, maps] = await this.loaded(about);
     if (this.#place !== null) this.#takeFrom(all);
     drawImage(this.find("image"), this.image);
-    const pattern = { ...own, means }[kind].subarray(target * pixels, (target + 1) * pixels);
+    const pattern = { ...maps, means }[kind].subarray(target * pixels, (target + 1) * pixels);
     const behind = kind === "means" ? "" : `, from ${counted(about.counts[target])}`;
     this.find("pattern-said").textContent = `pattern${behind}`;
     if (pattern.includes(NaN)) return this.#nothingToMix(about, target);
@@ -107,16 +103,22 @@ export class Mixing extends Answering {
     const gammas = [gamma, ...this.gammas];
     const images = mixtures(this.image, pattern, gammas);
     const scores = await this.engine.ask("scores", { network: about.name, images });
-    const of = (i) => scores.subarray(i * classes.length, (i + 1) * classes.length);
     drawImage(this.find("stimulus"), images.subarray(0, pixels));
-    this.#showBars(softmax(of(0)), target);
+    const own = scores.subarray(0, classes.length);
+    this.#showBars(softmax(own), target);
+    this.#showStrip(images.subarray(pixels), scores.subarray(classes.length), target, kind);
+    this.said.textContent = `At γ = ${gamma.toFixed(2)} the network says ${classes[highest(own)]}.`;
+  }
+
+  // The stimuli at the values of γ of Table 1, what the network says to each, and the paper's share.
+  #showStrip(images, scores, target, kind) {
+    const { classes, pixels } = this.lab;
     this.strip.forEach(({ canvas, words }, i) => {
-      drawImage(canvas, images.subarray((i + 1) * pixels, (i + 2) * pixels));
-      const called = highest(of(i + 1));
+      drawImage(canvas, images.subarray(i * pixels, (i + 1) * pixels));
+      const called = highest(scores.subarray(i * classes.length, (i + 1) * classes.length));
       canvas.classList.toggle("target", called === target);
       words.textContent = `γ ${this.gammas[i].toFixed(1)}\n“${classes[called]}”\npaper: ${this.#inPaper(kind, i)}`;
     });
-    this.said.textContent = `At γ = ${gamma.toFixed(2)} the network says ${classes[highest(of(0))]}.`;
   }
 
   #takeFrom(all) {

@@ -11,20 +11,14 @@ export class Stimulation extends Answering {
 
   constructor(root, shared) {
     super(root, shared);
-    this.lab.classes.forEach((each, k) => this.find("digit").add(new Option(each, k)));
-    this.find("digit").value = 3;
+    this.offerClasses("digit", 3);
+    this.sayValue("k", 1);
     this.canvas = this.find("curve");
     for (const name of ["digit", "layer", "sign", "rule"]) this.on(name, "change", () => this.refresh());
     this.on("k", "input", () => this.refresh());
-    this.find("k").addEventListener("input", () => this.#sayStrength());
-    this.#sayStrength();
     new ResizeObserver(() => this.#draw()).observe(this.canvas);
     const scheme = { attributes: true, attributeFilter: ["data-theme"] };
     new MutationObserver(() => this.#draw()).observe(document.documentElement, scheme);
-  }
-
-  #sayStrength() {
-    this.find("k-said").textContent = this.find("k").value;
   }
 
   async update() {
@@ -79,7 +73,7 @@ function ofClass(numbers, k, classes) {
 // From where on more than half are recognised, on the line between two levels, in words.
 function halfway(values, levels) {
   const last = values.findLastIndex((value) => value <= 0.5);
-  if (last === levels.length - 1) return "at no level";
+  if (last === levels.length - 1) return values.some((value) => value > 0.5) ? "not at the highest" : "at no level";
   if (last < 0) return "at every level";
   const along = (0.5 - values[last]) / (values[last + 1] - values[last]);
   return `from ${(levels[last] + along * (levels[last + 1] - levels[last])).toFixed(2)} on`;

@@ -13,6 +13,7 @@ let growing = null;
 
 const white = () => new WhiteNoise(SEED, lab.pixels);
 const gabor = async () => new GaborNoise(SEED, lab.gabor.components, await gaborMixer(lab));
+const source = (noise) => (noise === "gabor" ? gabor() : white());
 
 // Lets messages in between two batches: a promise alone would not.
 const channel = new MessageChannel();
@@ -38,20 +39,20 @@ class Growing {
     [this.running, this.stopped] = [true, false];
     try {
       const observer = await Network.load(this.network, lab);
-      const source = await (this.noise === "gabor" ? gabor() : white());
+      const noise = await source(this.noise);
       this.tally ??= new Tally(observer.classes, observer.pixels);
-      await this.#show(observer, source);
+      await this.#show(observer, noise);
     } finally {
       this.running = false;
     }
     if (this.tally.n) await this.tell();
   }
 
-  async #show(observer, source) {
+  async #show(observer, noise) {
     const [start, before] = [performance.now(), this.seconds];
     let told = start;
     while (!this.stopped && this.tally.n < this.until) {
-      const images = await source.images(this.tally.n, BATCH);
+      const images = await noise.images(this.tally.n, BATCH);
       this.tally.add(images, await observer.scores(images));
       this.seconds = before + (performance.now() - start) / 1000;
       if (performance.now() - told > OFTEN) {
@@ -79,9 +80,9 @@ class Growing {
 }
 
 const tasks = {
-  async open({ lab: known, network }) {
+  async open({ lab: known, network, noise }) {
     lab = known;
-    await Network.load(network, lab);
+    await Promise.all([Network.load(network, lab), source(noise)]);
   },
 
   // Grow maps of a network and a noise from nothing.
