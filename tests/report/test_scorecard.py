@@ -117,6 +117,20 @@ def test_what_was_not_shown_is_told_from_what_was_refuted(card):
     assert "**1** undetermined, **2** not reproduced" in summary
 
 
+def test_what_the_value_alone_reproduces_is_counted(card):
+    """The intervals are 0.1 to 0.9: they leave 0.5 to 1, but not 0 to 1."""
+    claims = [
+        {},
+        {"id": "b", "rule": {"reproduced": (0, 1), "partly": (0, 1)}},
+        {"id": "c", "rule": {"use": "low", "reproduced": (0.05, None), "partly": (0, None)}},
+        {"id": "d", "by_code": {"reproduced": (0.5, 1), "partly": (0, 1)}},
+        {"id": "e"},
+    ]
+    estimates = [("a", 0.6), ("b", 0.6), ("c", 0.6), ("d", 0.1, 0.6), ("e", 0.3)]
+    assert "Of what is reproduced, 2 are so by the value alone" in card(claims, estimates)[1]
+    assert "by the value alone" not in card(claims[1:2], estimates[1:2])[1]
+
+
 def test_theorems_and_rows_that_repeat_another_are_not_counted(card):
     claims = [{}, {"id": "b", "theorem": True}, {"id": "c", "same_as": "a"}]
     text, summary = card(claims, [(name, 0.6) for name in "abc"])

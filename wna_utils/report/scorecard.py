@@ -10,7 +10,7 @@ from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
 from wna_utils.report.measured import LOOKS, Measured
 from wna_utils.report.pages import markdown, write
-from wna_utils.report.rules import NOT_TESTABLE, REPRODUCED, Amendment, Claim, Rule, ledger
+from wna_utils.report.rules import BY_CODE, NOT_TESTABLE, REPRODUCED, Amendment, Claim, Rule, ledger
 
 HEAD = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 13 13 20 12\n"
 HEAD += "\n* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
@@ -155,6 +155,10 @@ def _summary(measured: Measured) -> str:
             f"By {{ref}}`a crude yardstick <by-chance>`, chance alone would give about {by_chance:.0f} “reproduced”."
         )
         said.append(_networks(listed, measured))
+        if barely := sum(_by_value_alone(claim, measured) for claim in listed):
+            said.append(
+                f"Of what is reproduced, {barely} are so by the value alone: the interval leaves the rule's range."
+            )
     said += _order([claim for claim in listed if claim.rule])
     theorems = [claim for claim in ledger().values() if claim.theorem]
     if theorems and measured.judged:
@@ -191,6 +195,19 @@ def _networks(listed: list[Claim], measured: Measured) -> str:
     found = [each for each in listed if each.about == "networks" and each.id in measured.as_text]
     several = sum(_several(measured.as_text[each.id]) and not each.few for each in found)
     return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more."
+
+
+def _by_value_alone(claim: Claim, measured: Measured) -> bool:
+    """Whether a claim is reproduced by an estimate whose interval reaches beyond what the rule asks of the value."""
+    judged = {
+        REPRODUCED: (claim.rule, measured.as_text.get(claim.id)),
+        BY_CODE: (claim.by_code, measured.as_code.get(claim.id)),
+    }
+    rule, estimate = judged.get(measured.verdict(claim), (None, None))
+    if not (rule and estimate) or rule.use != "value":
+        return False
+    low, high = rule.reproduced
+    return (low is not None and estimate.low < low) or (high is not None and estimate.high > high)
 
 
 def section_title(section: str) -> str:
