@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import Linear
 
+from tests.conftest import Linear
 from wna_utils.networks import architectures
 from wna_utils.observe import loop as observing
 from wna_utils.observe.cells import CellTally
