@@ -3,7 +3,6 @@
 import json
 
 FEWER = 2_000  # images, the fewest that maps can be let grow to
-FEW = 5 / 1000  # labels that may differ: hardware rounds differently, as in the audit of records
 
 # Collects what the page says that is not a result.
 HEARD = """

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.lab.browsing import FEW, FEWER, counts_of, differ, grow, says
+from tests.lab.browsing import FEWER, counts_of, differ, grow, says
 from wna_utils.interventions.stimulation import Experiment, noise_for
 from wna_utils.lab import contents
 from wna_utils.observe import GradedTally, observe
 from wna_utils.report import browser
+from wna_utils.report.audit import LABELS
 from wna_utils.stimuli import WhiteNoise
 from wna_utils.stimuli.gabor import GaborNoise, recorded_model
 from wna_utils.support import tensor_files
@@ -25,9 +26,9 @@ def test_counts_are_those_of_the_package(opened):
     """White noise, then Gabor–PCA noise after a reset by the choice of the other noise."""
     network = contents.SUBJECTS[0].network
     with opened() as tab:
-        assert differ(grow(tab, N), observe(network, WhiteNoise(SHAPE), N).counts) <= FEW
+        assert differ(grow(tab, N), observe(network, WhiteNoise(SHAPE), N).counts) <= LABELS
         expected = observe(network, GaborNoise(recorded_model("mnist")), FEWER).counts
-        assert differ(grow(tab, noise="gabor"), expected) <= FEW
+        assert differ(grow(tab, noise="gabor"), expected) <= LABELS
 
 
 MAPS = """async ([noise, n]) => {

@@ -7,8 +7,9 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from tests.lab.browsing import FEW, button_says, differ, grow, says
+from tests.lab.browsing import button_says, differ, grow, says
 from wna_utils.report import browser
+from wna_utils.report.audit import LABELS
 from wna_utils.support.paths import ROOT
 
 pytestmark = [
@@ -61,7 +62,7 @@ def test_change_of_noise_while_images_are_shown_begins_anew(opened):
         tab.wait_for_function("document.querySelector('#lab-maps .lab-said').textContent > '2,000 images,'")
         assert tab.text_content("#lab-maps .lab-status") == ""  # nothing loads any more
         tab.select_option("#lab-maps .lab-noise", "gabor")
-        assert differ(grow(tab, noise="gabor"), expected) > FEW
+        assert differ(grow(tab, noise="gabor"), expected) > LABELS
         assert tab.text_content("#lab-maps .lab-status") == "Done: 2,000 images."
 
 
@@ -79,7 +80,7 @@ def test_failed_download_is_tried_again(opened):
         tab.click("#lab-maps .lab-start")
         tab.wait_for_function("document.querySelector('#lab-maps .lab-status').textContent.startsWith('That did not')")
         tab.unroute("**/gabor.onnx*")
-        assert differ(grow(tab, noise="gabor"), expected) > FEW  # the other noise, not what there was before
+        assert differ(grow(tab, noise="gabor"), expected) > LABELS  # the other noise, not what there was before
 
 
 def test_dead_worker_is_replaced(opened):

@@ -26,6 +26,7 @@ from wna_utils.networks import recorded_networks
 from wna_utils.networks.training import RECIPES
 from wna_utils.observe import recorded_tallies
 from wna_utils.observe.recorded_tallies import Shown
+from wna_utils.observe.tally import ClassTally
 from wna_utils.report.figures import MAP, SIGNED
 from wna_utils.report.published import published
 from wna_utils.report.stamps import library_versions, modules
@@ -63,6 +64,11 @@ class Subject:
     def shown(self) -> Shown:
         """The noise that its recorded maps are of."""
         return Shown(self.record, self.n, seed=self.seed)
+
+    @cached_property
+    def tally(self) -> ClassTally:
+        """What the network called that noise."""
+        return recorded_tallies.load(self.shown)
 
     @cached_property
     def network(self) -> nn.Module:
@@ -166,7 +172,7 @@ def _subject(subject: Subject, dataset: Dataset, folder: Path) -> dict[str, Any]
         "name": subject.name,
         "title": subject.title,
         "n": subject.n,
-        "counts": recorded_tallies.load(subject.shown).counts.tolist(),
+        "counts": subject.tally.counts.tolist(),
         "file": _file(file),
         "tensors": _file(folder / f"{subject.name}.safetensors"),
     }
@@ -174,8 +180,7 @@ def _subject(subject: Subject, dataset: Dataset, folder: Path) -> dict[str, Any]
 
 def _patterns(subject: Subject) -> dict[str, Tensor]:
     """Recorded bias maps, stretched, and what the authors' code made of them by way of a picture, (K, c, h, w) each."""
-    means = recorded_tallies.load(subject.shown).means
-    patterns = {"map": stretch(means), "picture": as_plotted(means)}
+    patterns = {"map": stretch(subject.tally.means), "picture": as_plotted(subject.tally.means)}
     return {name: torch.from_numpy(np.ma.filled(each, np.nan)).float() for name, each in patterns.items()}
 
 

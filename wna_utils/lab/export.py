@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wna_utils.report.audit import LABELS
 from wna_utils.stimuli.gabor import GaborNoise
 from wna_utils.support.paths import replacing
 
-DIFFER = 5 / 1000  # labels, as in the audit of records: more than rounding changes
 CLOSE = 1e-4  # pixels of noise that is mixed anew
 BATCHES = {0: torch.export.Dim("batch")}  # of any size
 
@@ -103,7 +103,7 @@ def check_network(path: Path, network: nn.Module, images: Tensor, layers: Sequen
     called = torch.from_numpy(answers(path, {"images": images} | unchanged).argmax(1))
     expected = torch.cat([network(batch).argmax(1) for batch in images.split(BATCH)])
     differ = float((called != expected).double().mean())
-    if differ > DIFFER:
+    if differ > LABELS:
         what = f"{path.name} calls {differ:.1%} of the noise otherwise than the network it was made from"
         raise WrongExport(f"{what}: {REMEDY}")
     return differ
