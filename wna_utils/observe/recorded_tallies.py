@@ -7,22 +7,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks import named, recorded_networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.observer import SCORES, Observer
+from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.graded import GradedTally
 from wna_utils.observe.recording import OWN, Recording, packed, unpacked
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally, Tally
-from wna_utils.stimuli.blocks import Source
+from wna_utils.stimuli.blocks import SmallBlocks, Source
 from wna_utils.stimuli.gabor import GaborNoise, recorded_model
 from wna_utils.stimuli.pictures import SignalPlusNoise
+from wna_utils.stimuli.smooth import PinkNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
 from wna_utils.support.identity import Uncertain, identity
 
-SOURCES = {"white": WhiteNoise, "gabor": GaborNoise, "trials": SignalPlusNoise}
+SOURCES = {"white": WhiteNoise, "gabor": GaborNoise, "trials": SignalPlusNoise, "pink": PinkNoise}
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Shown:
     """What a record is the tally of: n images of a noise from a seed, shown to a recorded network.
 
     "trials" are the test images of a network's classes in white noise, by stimulus and response. `layer` names the
-    layer whose units' averages are tallied, `graded` the scale of scores that noise is graded by; neither: images by
-    class. `how` are options of the noise, the γ of trials, or whose wavelets Gabor noise is mixed from.
+    layer whose units' averages are tallied, `graded` the scale of scores that noise is graded by; `calls` leaves out
+    the images and keeps what they are called; none of these: images by class. `how` are options of the noise, the γ of
+    trials, whose wavelets Gabor noise is mixed from or which data set it is `of`; the `side` of images that are not as
+    large as the network's own, and the images in a `block`, where these are fewer than usual.
     """
 
     network: str
@@ -42,6 +46,7 @@ class Shown:
     how: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     graded: str = ""
+    calls: bool = False
 
     @property
     def name(self) -> str:
@@ -49,7 +54,8 @@ class Shown:
         how = [f"{name}-{value}" for name, value in sorted(self.how.items())]
         precision = "" if self.precision == "float32" else self.precision
         graded = self.graded and f"graded-by-{self.graded}"
-        parts = (self.network, self.layer, graded, self.noise, *how, precision, str(self.n))
+        calls = "calls" if self.calls else ""
+        parts = (self.network, self.layer, graded, calls, self.noise, *how, precision, str(self.n))
         return "-".join(filter(None, parts))
 
     @property
@@ -64,33 +70,44 @@ class Shown:
 
     def source(self) -> Source:
         """The noise."""
-        about = recorded.about(networks.path_of(self.network))
+        how = dict(self.how)
+        size = how.pop("block", None)
+        noise = self._noise(**how)
+        return SmallBlocks(noise, size) if size else noise
+
+    def _noise(
+        self, side: int = 0, of: str = "", bank_of: str = "paper", **how: Any
+    ) -> WhiteNoise | PinkNoise | GaborNoise | SignalPlusNoise:
         if self.noise == "gabor":
-            how = {"bank_of": "paper"} | self.how
-            return GaborNoise(recorded_model(about["dataset"], how.pop("bank_of")), self.seed, **how)
-        if self.noise == "white":
-            return WhiteNoise(tuple(about["shape"]), seed=self.seed, **self.how)
-        dataset = networks.dataset_of(self.network)
-        noise = WhiteNoise(dataset.shape, seed=self.seed)
-        return SignalPlusNoise(dataset.x_test, dataset.y_test, noise, **self.how)
+            of = of or recorded.about(recorded_networks.path_of(self.network))["dataset"]
+            return GaborNoise(recorded_model(of, bank_of), self.seed, **how)
+        if self.noise == "trials":
+            dataset = recorded_networks.dataset_of(self.network)
+            noise = WhiteNoise(dataset.shape, seed=self.seed)
+            return SignalPlusNoise(dataset.x_test, dataset.y_test, noise, **how)
+        channels, *sides = named.shape_of(self.network)
+        shape = (channels, side, side) if side else (channels, *sides)
+        return {"white": WhiteNoise, "pink": PinkNoise}[self.noise](shape, seed=self.seed, **how)
 
     def units(self) -> nn.Module:
         """What is shown the noise: the network, or the units of the layer."""
-        network = networks.load(self.network)
+        network = named.load(self.network)
         return readout(network, self.layer) if self.layer else network
 
-    def empty(self) -> ClassTally | CellTally | FieldTally:
+    def empty(self) -> ClassTally | CellTally | CallTally | FieldTally:
         """An empty tally of the kind that is recorded."""
         if self.graded:
             return GradedTally(self.graded)
         if self.layer:
             return FieldTally()
+        if self.calls:
+            return CallTally()
         return CellTally(2) if self.noise == "trials" else ClassTally()
 
 
 def write(shown: Shown, recording: Recording[Any], block_size: int, made: dict[str, Any]) -> Path:
     """Write a recording among the records; `made` says when, where and by what it was made."""
-    weights = networks.weights_of(shown.network)
+    weights = named.weights_of(shown.network)
     about = {"shown": asdict(shown), "weights": weights, "block_size": block_size, "made": made}
     recorded.write(shown.path, packed(recording, block_size), about)
     return shown.path
@@ -102,7 +119,7 @@ def load(shown: Shown) -> Tally:
     Raises `ValueError` if its file is missing or damaged, or of another network than is recorded now.
     """
     tensors, about = recorded.read(shown.path)
-    if about["weights"] != networks.weights_of(shown.network):
+    if about["weights"] != named.weights_of(shown.network):
         what = f"the record {shown.path} is of another network than the recorded {shown.network}"
         raise ValueError(f"{what}: {recorded.remedy(shown.path)}")
     tally = shown.empty()
@@ -118,8 +135,9 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     kind = _kind(tally.parts[0] if isinstance(tally, Recording) else tally)
     if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
         return None
-    seed = getattr(getattr(source, "noise", source), "seed", None)
-    wanted = n, observer.precision, type(source), seed, kind, getattr(source, "gamma", None)
+    noise = source.noise if isinstance(source, SmallBlocks) else source
+    seed = getattr(getattr(noise, "noise", noise), "seed", None)
+    wanted = n, observer.precision, type(noise), seed, kind, getattr(noise, "gamma", None)
     for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors.xz")):
         shown = _shown(path, path.stat().st_mtime_ns)
         gamma = shown.how.get("gamma")
@@ -151,7 +169,7 @@ def _fitting(shown: Shown, tally: Tally) -> dict[str, Tensor] | None:
     if not isinstance(tally, Recording):
         found = together(found)
     shapes = [{name: each.shape for name, each in of.items()} for of in (found, tally.tensors())]
-    if shapes[0] != shapes[1] or about["weights"] != networks.weights_of(shown.network):
+    if shapes[0] != shapes[1] or about["weights"] != named.weights_of(shown.network):
         return None
     recorded.note(shown.path)
     return found

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from wna_utils.networks.observer import Answers, Network, Observer
+from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally
@@ -17,7 +18,7 @@ OWN = ("by_block", "brightness")
 COUNTS = {"counts", "noise counts"}  # what images are counted in, by kind of tally
 WHOLE = COUNTS | {"stimuli counts", "images"}  # numbers of images, kept as they are
 
-Kind = TypeVar("Kind", ClassTally, CellTally, FieldTally)
+Kind = TypeVar("Kind", ClassTally, CellTally, CallTally, FieldTally)
 
 
 class Recording(Tally, Generic[Kind]):

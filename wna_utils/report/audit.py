@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from wna_utils.networks import named
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
@@ -26,10 +27,12 @@ from wna_utils.support.progress import bar
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
-PIXEL = {"white": 1e-6, "trials": 1e-6, "gabor": 1e-5}  # relative, of a block's sum of pixels; float32 keeps 1e-7
+PIXEL = {"white": 1e-6, "trials": 1e-6, "gabor": 1e-5, "pink": 1e-5}  # relative, of a block's sum of pixels; float32 keeps 1e-7
 ROUNDED = 1e-3  # what 16 bits leave of mean responses
 TEST_IMAGES = 500
-BUILDS = 3  # of which one, on average, shows a network noise in colour again: that takes most of an audit's time
+# Of so many builds one, on average, shows a network noise in colour again, or one that was fetched any noise: that takes
+# most of an audit's time.
+IN_COLOUR, FETCHED = 3, 6
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def _key(blocks: int, device: str) -> str:
 
 def _findings(blocks: int, device: str) -> list[Finding]:
     """What is found when some of every record is computed again."""
-    kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course, "noise": _noise}
+    kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
+    kinds |= {"noise": _finite, "photographs": _finite}
     with bar(recorded.files(), desc="auditing the records", unit="record") as progress:
         return [kinds[path.parent.name](path, device=device) for path in progress]
 
@@ -137,7 +141,7 @@ def _course(path: Path, device: str) -> Finding:
     return Finding(recorded.name_of(path))
 
 
-def _noise(path: Path, device: str) -> Finding:
+def _finite(path: Path, device: str) -> Finding:
     tensors, _ = recorded.read(path)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         return _problem(path, "has values that are not finite")
@@ -147,7 +151,7 @@ def _noise(path: Path, device: str) -> Finding:
 def _tally(path: Path, blocks: int, device: str) -> Finding:
     tensors, about = recorded.read(path)
     shown, largest, size = Shown(**about["shown"]), 0.0, about["block_size"]
-    if about["weights"] != networks.weights_of(shown.network):
+    if about["weights"] != named.weights_of(shown.network):
         return _problem(path, f"is of another network than the recorded {shown.network}")
     if inconsistent := _inconsistent(shown, tensors, size):
         return _problem(path, inconsistent)
@@ -160,15 +164,16 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
         if not abs(apart) <= PIXEL[shown.noise]:
             return _problem(path, f"is of other noise: the pixels of its block {number} differ by {apart:.1e}")
         largest = max(largest, _apart(shown, again["added"][0], tensors["added"][number]))
-        if not largest <= LABELS:
+        if not largest <= max(LABELS, 0 if shown.of_units else 1 / size):  # a small block may differ in one label
             return _problem(path, f"is not what its network answers: {largest:.1%} of a block differ", largest)
     return Finding(recorded.name_of(path), largest)
 
 
 def _waits(shown: Shown, blocks: int) -> bool:
     """Whether it is not this build's turn to show a tally's noise again."""
-    channels, *_ = recorded.about(networks.path_of(shown.network))["shape"]
-    return blocks == 1 and channels > 1 and _chosen(f"turn of {shown.name}", BUILDS) > 0
+    channels, *_ = named.shape_of(shown.network)
+    builds = FETCHED if named.fetched(shown.network) else IN_COLOUR if channels > 1 else 1
+    return blocks == 1 and _chosen(f"turn of {shown.name}", builds) > 0
 
 
 @cache  # asked for every record
@@ -206,6 +211,10 @@ def _inconsistent(shown: Shown, tensors: dict[str, Tensor], size: int) -> str:
         return (
             "" if int(total["images"].sum()) == shown.n else "does not add up: it is not of as many images as it says"
         )
+    if shown.calls:
+        counts = total["counts"]
+        kept = int(counts.sum()) == shown.n and torch.equal(by_block["by_block"].sum(0), counts)
+        return "" if kept else "does not add up: it is not of as many images as it says, block by block"
     prefixes = ("stimuli ", "noise ") if shown.noise == "trials" else ("",)
     counts = by_response(total)
     for prefix in prefixes:

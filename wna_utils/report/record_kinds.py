@@ -7,11 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from wna_utils.analysis import courses
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
 from wna_utils.interventions.backdoors import Backdoor
-from wna_utils.networks import architectures, training
+from wna_utils.networks import architectures, named, pretrained, training
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.compiling import operations
 from wna_utils.networks.cyclic import Cyclic
@@ -84,7 +86,12 @@ class Trained:
     @property
     def operations(self) -> float:
         """Floating-point operations of training: three forward passes per image and epoch."""
-        return 3 * self.recipe.shown(TRAINING_IMAGES) * per_image(self.model, self.dataset)
+        return 3 * self.recipe.shown(TRAINING_IMAGES) * self.per_image
+
+    @property
+    def per_image(self) -> float:
+        """Floating-point operations with which it answers one image."""
+        return _per_image(self.model, self.dataset)
 
     def make(self, device: str) -> None:
         dataset = self.data()
@@ -129,10 +136,26 @@ class Fitted:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """A network that others trained on ImageNet: it is not recorded, but fetched."""
+
+    model: str
+
+    @property
+    def name(self) -> str:
+        return named.name_of(self.model)
+
+    @property
+    def per_image(self) -> float:
+        """Floating-point operations with which it answers one image."""
+        return operations(pretrained.load(self.model), torch.zeros(1, 3, pretrained.SIDE, pretrained.SIDE))
+
+
+@dataclass(frozen=True)
 class Tallied:
     """A tally of what a network answers, to be recorded."""
 
-    network: Trained
+    network: Trained | Fetched
     shown: Shown
 
     @property
@@ -146,13 +169,13 @@ class Tallied:
     @property
     def is_there(self) -> bool:
         """Whether it is recorded, of the network that is recorded now."""
-        known = self.path.exists() and self.network.path.exists()
-        return known and recorded.about(self.path)["weights"] == networks.weights_of(self.network.name)
+        known = self.path.exists() and (isinstance(self.network, Fetched) or self.network.path.exists())
+        return known and recorded.about(self.path)["weights"] == named.weights_of(self.network.name)
 
     @property
     def operations(self) -> float:
         """Floating-point operations that it takes."""
-        return self.shown.n * per_image(self.network.model, self.network.dataset)
+        return self.shown.n * self.network.per_image
 
     def make(self, device: str) -> None:
         made, started = _made(device), time.monotonic()
@@ -193,7 +216,7 @@ class Followed:
     def operations(self) -> float:
         """Floating-point operations that it takes."""
         images = self.network.recipe.epochs * self.n + self.n_last
-        return self.network.operations + images * per_image(self.network.model, self.network.dataset)
+        return self.network.operations + images * self.network.per_image
 
     def make(self, device: str) -> None:
         made, started = _made(device), time.monotonic()
@@ -206,8 +229,7 @@ class Followed:
 
 
 @cache
-def per_image(model: str, dataset: str) -> float:
-    """Floating-point operations with which a network answers one image."""
+def _per_image(model: str, dataset: str) -> float:
     of = datasets.load(dataset)
     network = architectures.build(model, of.shape, len(of.classes), seed=0)
     return operations(network, of.x_test[:1])

@@ -6,13 +6,14 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError, model_validator
 
-from wna_utils.data import datasets
+from wna_utils.data import datasets, imagenet
+from wna_utils.networks import named
 from wna_utils.networks.architectures import MODELS
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.report.record_kinds import Fitted, Followed, Record, Tallied, Trained
+from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Record, Tallied, Trained
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
 
@@ -25,16 +26,18 @@ class Noise(_Strict):
     """Noise that a network is shown, as the plan says it."""
 
     n: PositiveInt
-    noise: Literal["white", "gabor", "trials"] = "white"
+    noise: Literal["white", "gabor", "trials", "pink"] = "white"
     layer: str = ""
-    how: dict[str, float | bool | str] = {}
+    how: dict[str, int | float | bool | str] = {}
     precision: Literal["float32", "bf16"] = "float32"
     graded: Literal["", *SCALES] = ""
+    calls: bool = False
 
     @model_validator(mode="after")
     def _whole_blocks(self):
-        if self.n % LARGEST:
-            raise ValueError(f"n must be a multiple of {LARGEST:,}, the images in a block")
+        size = self.how.get("block", LARGEST)
+        if self.n % size:
+            raise ValueError(f"n must be a multiple of {size:,}, the images in a block")
         return self
 
 
@@ -48,8 +51,8 @@ class Course(_Strict):
 class Entry(_Strict):
     """A line of the plan."""
 
-    model: Literal[tuple(MODELS)]
-    dataset: Literal[datasets.NAMES]
+    model: Literal[(*MODELS, *imagenet.NETWORKS)]
+    dataset: Literal[(*datasets.NAMES, named.IMAGENET)]
     seeds: PositiveInt
     shown: list[Noise] = []
     recipe: Literal["ours", "theirs"] = "ours"
@@ -61,6 +64,10 @@ class Entry(_Strict):
 
     @model_validator(mode="after")
     def _possible(self):
+        if (self.model in imagenet.NETWORKS) != (self.dataset == named.IMAGENET):
+            raise ValueError(f"{self.model} is not trained on {self.dataset}")
+        if self.dataset == named.IMAGENET:
+            return self
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
         if self.in_noise and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):
@@ -72,8 +79,12 @@ class Entry(_Strict):
         return self
 
     def records(self) -> Iterator[Record]:
-        """The records of each seed, the network before what rests on it."""
+        """The records of each seed, the network before what rests on it; a fetched network is none."""
         for seed in range(self.seeds):
+            if self.dataset == named.IMAGENET:
+                network = Fetched(self.model)
+                yield from (self._tallied(network, noise, seed) for noise in self.shown)
+                continue
             how = self.recipe, self.backdoor, self.classes, self.over, self.in_noise
             network = Trained(self.model, self.dataset, seed, *how)
             if self.course:
@@ -83,7 +94,10 @@ class Entry(_Strict):
             for noise in self.shown:
                 if noise.noise == "gabor":
                     yield Fitted(self.dataset, noise.how.get("bank_of", "paper"))
-                yield Tallied(network, Shown(network.name, seed=seed, **noise.model_dump()))
+                yield self._tallied(network, noise, seed)
+
+    def _tallied(self, network: Trained | Fetched, noise: Noise, seed: int) -> Tallied:
+        return Tallied(network, Shown(network.name, seed=seed, **noise.model_dump()))
 
 
 def plan() -> list[Record]:

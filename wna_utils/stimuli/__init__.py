@@ -1,11 +1,11 @@
 """Stimuli: sources of numbered blocks of images, made of noise, pictures, or both."""
 
-from wna_utils.stimuli.blocks import Block, Source
+from wna_utils.stimuli.blocks import Block, SmallBlocks, Source
 from wna_utils.stimuli.gabor import GaborModel, GaborNoise, fit_gabor
 from wna_utils.stimuli.generated import GeneratedNoise
 from wna_utils.stimuli.mixtures import mixed
 from wna_utils.stimuli.pictures import Pictures, SignalPlusNoise
-from wna_utils.stimuli.smooth import SmoothNoise
+from wna_utils.stimuli.smooth import PinkNoise, SmoothNoise
 from wna_utils.stimuli.wavelets import ONE_OCTAVE
 from wna_utils.stimuli.white import DISTRIBUTIONS, WhiteNoise
 
@@ -17,7 +17,9 @@ __all__ = [
     "GaborNoise",
     "GeneratedNoise",
     "Pictures",
+    "PinkNoise",
     "SignalPlusNoise",
+    "SmallBlocks",
     "SmoothNoise",
     "Source",
     "WhiteNoise",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wna_utils.support.checks import between, whole
+
 LARGEST = 2_000  # images in a block
 BYTES = 32 * 2**20  # of a block, at most, where images are large
 CPU = torch.device("cpu")
@@ -65,3 +67,28 @@ class Source(ABC):
     @abstractmethod
     def block(self, number: int, device: torch.device = CPU) -> Block:
         """The trials from number · block_size on, float32, made on the device where that can be."""
+
+
+@dataclass(frozen=True)
+class SmallBlocks(Source):
+    """The first `size` images of every block of another source: for networks that take long to answer an image.
+
+    Raises `ValueError` for a size that its blocks do not have.
+    """
+
+    noise: Source
+    size: int
+
+    def __post_init__(self):
+        between("size", whole("size", self.size, 1), 1, self.noise.block_size)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.noise.shape
+
+    @property
+    def block_size(self) -> int:
+        return self.size
+
+    def block(self, number: int, device: torch.device = CPU) -> Block:
+        return self.noise.block(number, device)[: self.size]

