@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from wna_utils.analysis.activations import ActivationTally
 from wna_utils.data.datasets import Dataset
 from wna_utils.networks import architectures
 from wna_utils.observe.cells import CellTally
+from wna_utils.observe.layers import ActivationTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.spike_triggered_covariance import CovarianceTally

@@ -2,7 +2,6 @@
 
 from wna_utils.analysis.activations import (
     INPUT,
-    ActivationTally,
     activations_by_class,
     at_the_edge,
     called_when_mixed,
@@ -52,7 +51,6 @@ from wna_utils.analysis.templates import (
 __all__ = [
     "INPUT",
     "MATCHING_RULES",
-    "ActivationTally",
     "Course",
     "Estimate",
     "activations_by_class",

@@ -8,45 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.networks.layers import activation_nodes, split
-from wna_utils.networks.observer import INPUT, SCORES, Answers, Observer
+from wna_utils.networks.layers import split
+from wna_utils.networks.observer import INPUT, Observer
+from wna_utils.observe.layers import ActivationTally, nodes_of_layers
 from wna_utils.observe.loop import observe
-from wna_utils.observe.tally import ClassTally, Maps, Tally
-from wna_utils.stimuli.blocks import Block, Source
+from wna_utils.observe.tally import Maps
+from wna_utils.stimuli.blocks import Source
 from wna_utils.stimuli.mixtures import mixed
 from wna_utils.support.checks import fraction, one_of
-
-BY = ("response", "label")
-
-
-class ActivationTally(Tally):
-    """Counts, sums and sums of squares (K, …) of all that an observer answers but its scores.
-
-    By "response", the class that got the highest score, or by "label", the signal's class, whatever it is called.
-    """
-
-    def __init__(self, by: str = "response"):
-        super().__init__()
-        one_of("by", by, BY)
-        self.by = by
-
-    def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
-        self.layers = [name for name in observer.answers if name != SCORES]
-        return {
-            f"{layer} {name}": size
-            for layer in self.layers
-            for name, size in ClassTally._sizes(observer.classes, observer.answers[layer]).items()
-        }
-
-    def add(self, block: Block, answers: Answers) -> None:
-        """Count the activations that were answered beside the scores (b, K)."""
-        rows = answers[SCORES].argmax(1) if self.by == "response" else block.signal
-        for layer in self.layers:
-            self.of(layer).count(answers[layer], rows)
-
-    def of(self, layer: str) -> ClassTally:
-        """The tally (K,) of one layer's activations, which shares its sums with this one."""
-        return self.part({name: f"{layer} {name}" for name in ClassTally.NAMES})
 
 
 @dataclass(frozen=True)
@@ -74,8 +43,7 @@ def activations_by_class(
     Activations are what a layer passes on, after its nonlinearity and pooling; the first layer may be "input", the
     stimulus itself. `options` are those of `observe`. Raises `ValueError` for an unknown layer.
     """
-    inner = [layer for layer in layers if layer != INPUT]
-    nodes = {layer: INPUT for layer in layers if layer == INPUT} | activation_nodes(network, inner) | {SCORES: SCORES}
+    nodes = nodes_of_layers(network, layers)
     tally = observe(network, source, n, into=ActivationTally(by), layers=nodes, **options)
     of = {layer: tally.of(layer) for layer in layers}
     return MeanActivations(

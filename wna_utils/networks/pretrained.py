@@ -91,9 +91,7 @@ def _arrays(folder: Path) -> dict[str, Tensor]:
     layout: list[dict[str, Any]] = json.loads((folder / RESNET_LAYOUT).read_text())["weightsManifest"][0]["weights"]
     numbers = torch.frombuffer(bytearray((folder / RESNET).read_bytes()), dtype=torch.float32)
     sizes = [torch.Size(each["shape"]).numel() for each in layout]
-    return {
-        each["name"]: part.view(each["shape"]) for each, part in zip(layout, numbers.split(sizes), strict=True)
-    }
+    return {each["name"]: part.view(each["shape"]) for each, part in zip(layout, numbers.split(sizes), strict=True)}
 
 
 def _state_of(network: nn.Module, arrays: dict[str, Tensor]) -> dict[str, Tensor]:

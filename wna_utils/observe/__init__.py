@@ -3,6 +3,7 @@
 from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.graded import GradedTally
+from wna_utils.observe.layers import ActivationTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.neurons import Added, ComplexCell, LinearNonlinear, gabor_pair
 from wna_utils.observe.recording import Recording, in_halves
@@ -21,6 +22,7 @@ from wna_utils.observe.spike_triggered_covariance import (
 from wna_utils.observe.tally import ClassTally, Maps, Tally
 
 __all__ = [
+    "ActivationTally",
     "Added",
     "CallTally",
     "CellTally",

@@ -13,6 +13,7 @@ from wna_utils.networks.observer import SCORES, Observer
 from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.graded import GradedTally
+from wna_utils.observe.layers import ActivationTally, nodes_of_layers
 from wna_utils.observe.recording import OWN, Recording, packed, unpacked
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally, Tally
@@ -33,7 +34,8 @@ class Shown:
 
     "trials" are the test images of a network's classes in white noise, by stimulus and response. `layer` names the
     layer whose units' averages are tallied, `graded` the scale of scores that noise is graded by; `calls` leaves out
-    the images and keeps what they are called; none of these: images by class. `how` are options of the noise, the γ of
+    the images and keeps what they are called; `activations`, such as "conv2 fc1", are averaged by class; none of these:
+    images by class. `how` are options of the noise, the γ of
     trials, whose wavelets Gabor noise is mixed from or which data set it is `of`; the `side` of images that are not as
     large as the network's own, and the images in a `block`, where these are fewer than usual.
     """
@@ -47,6 +49,7 @@ class Shown:
     precision: str = "float32"
     graded: str = ""
     calls: bool = False
+    activations: str = ""
 
     @property
     def name(self) -> str:
@@ -55,7 +58,8 @@ class Shown:
         precision = "" if self.precision == "float32" else self.precision
         graded = self.graded and f"graded-by-{self.graded}"
         calls = "calls" if self.calls else ""
-        parts = (self.network, self.layer, graded, calls, self.noise, *how, precision, str(self.n))
+        layers = self.activations.replace(" ", "-")
+        parts = (self.network, self.layer, graded, calls, layers, self.noise, *how, precision, str(self.n))
         return "-".join(filter(None, parts))
 
     @property
@@ -94,7 +98,13 @@ class Shown:
         network = named.load(self.network)
         return readout(network, self.layer) if self.layer else network
 
-    def empty(self) -> ClassTally | CellTally | CallTally | FieldTally:
+    def observer(self, shape: tuple[int, ...], **options: Any) -> Observer:
+        """The `units` as an observer of images of this shape, which answers with what is tallied."""
+        units = self.units()
+        layers = nodes_of_layers(units, self.activations.split()) if self.activations else (SCORES,)
+        return Observer(units, shape, layers=layers, **options)
+
+    def empty(self) -> ClassTally | CellTally | CallTally | ActivationTally | FieldTally:
         """An empty tally of the kind that is recorded."""
         if self.graded:
             return GradedTally(self.graded)
@@ -102,6 +112,8 @@ class Shown:
             return FieldTally()
         if self.calls:
             return CallTally()
+        if self.activations:
+            return ActivationTally()
         return CellTally(2) if self.noise == "trials" else ClassTally()
 
 
@@ -133,7 +145,7 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     None if there is no such record, or that cannot be told for certain. Raises `ValueError` for a damaged record.
     """
     kind = _kind(tally.parts[0] if isinstance(tally, Recording) else tally)
-    if not recorded.used() or list(observer.layers.items()) != [(SCORES, SCORES)]:
+    if not recorded.used():
         return None
     noise = source.noise if isinstance(source, SmallBlocks) else source
     seed = getattr(getattr(noise, "noise", noise), "seed", None)
@@ -159,7 +171,7 @@ def _shown(path: Path, _: int) -> Shown:
 
 def _kind(tally: Tally) -> tuple[object, ...]:
     """What tallies of the same stimuli must have in common to count the same."""
-    return type(tally), getattr(tally, "scale", None), getattr(tally, "temperature", None)
+    return type(tally), *(getattr(tally, name, None) for name in ("scale", "temperature", "by"))
 
 
 def _fitting(shown: Shown, tally: Tally) -> dict[str, Tensor] | None:
@@ -180,9 +192,8 @@ def _is_source(shown: Shown, source: Source) -> bool:
 
 
 def _is_observer(shown: Shown, observer: Observer) -> bool:
-    device, precision, batch_size = observer.device, observer.precision, observer.batch_size
-    again = Observer(shown.units(), observer.shape, device=device, precision=precision, batch_size=batch_size)
-    return again.identity() == observer.identity()
+    how = {"device": observer.device, "precision": observer.precision, "batch_size": observer.batch_size}
+    return shown.observer(observer.shape, **how).identity() == observer.identity()
 
 
 def together(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

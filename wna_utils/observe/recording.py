@@ -9,28 +9,30 @@ from torch import Tensor
 from wna_utils.networks.observer import Answers, Network, Observer
 from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
+from wna_utils.observe.layers import ActivationTally
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import UNIT, ClassTally, Tally
 from wna_utils.stimuli.blocks import Block, Source
 
 OWN = ("by_block", "brightness")
-COUNTS = {"counts", "noise counts"}  # what images are counted in, by kind of tally
-WHOLE = COUNTS | {"stimuli counts", "images"}  # numbers of images, kept as they are
+COUNTS = "counts"  # what images are counted in, at the end of a name such as "noise counts"
+WHOLE = {COUNTS, "images"}  # numbers of images, kept as they are
+UNDIVIDED = (FieldTally, ActivationTally, CallTally)  # which are kept in one part
 
-Kind = TypeVar("Kind", ClassTally, CellTally, CallTally, FieldTally)
+Kind = TypeVar("Kind", ClassTally, CellTally, CallTally, ActivationTally, FieldTally)
 
 
 class Recording(Tally, Generic[Kind]):
     """Tallies of even and of odd blocks, and a row for each of so many `blocks`, from number `first` on.
 
-    A `FieldTally` has groups of blocks already, and stays in one part. `by_block` (blocks, K) int64 are images by
+    A `FieldTally`, which has groups of blocks already, stays in one part, as do tallies that no one halves. `by_block` (blocks, K) int64 are images by
     class, or sums of responses by unit; `brightness` (blocks,) int64 sums of pixels; sums of fractions in 2⁻²⁴.
     """
 
     def __init__(self, tally: Kind, blocks: int, first: int = 0):
         super().__init__()
-        self.parts: list[Kind] = [copy.copy(tally) for _ in range(1 if isinstance(tally, FieldTally) else 2)]
+        self.parts: list[Kind] = [copy.copy(tally) for _ in range(1 if isinstance(tally, UNDIVIDED) else 2)]
         self.blocks, self.first = blocks, first
         self.added_here = 0  # blocks, by this process
 
@@ -121,8 +123,8 @@ def _by_response(tally: Tally) -> Tensor:
 
 def by_response(tensors: dict[str, Tensor]) -> Tensor:
     """Images by class or cell, or sums of responses by unit, of the integers of a tally."""
-    counts = COUNTS & tensors.keys()
-    return tensors[counts.pop()] if counts else tensors["responses"].sum((0, 2, 3))
+    counts = next((each for name, each in tensors.items() if name.endswith(COUNTS)), None)
+    return tensors["responses"].sum((0, 2, 3)) if counts is None else counts
 
 
 def packed(recording: Recording[Any], block_size: int) -> dict[str, Tensor]:
@@ -135,6 +137,8 @@ def packed(recording: Recording[Any], block_size: int) -> dict[str, Tensor]:
     counted = not isinstance(recording.parts[0], FieldTally)
     added = added.to(torch.int16) if counted else (added / UNIT / block_size).half()  # mean responses
     sums = {name: each if _is_whole(name) else (each / UNIT).float() for name, each in tensors.items()}
+    if isinstance(recording.parts[0], ActivationTally):  # large, and its squares tell no more than an error
+        sums |= {name: each.bfloat16() for name, each in sums.items() if name.endswith("squares")}
     return sums | {"added": added, "mean stimulus": (brightness / UNIT / block_size).float()}
 
 
@@ -152,4 +156,4 @@ def unpacked(tensors: dict[str, Tensor], block_size: int) -> dict[str, Tensor]:
 
 def _is_whole(name: str) -> bool:
     """Whether the tensor of this name, such as "0 counts", holds numbers of images."""
-    return name.split(" ", 1)[1] in WHOLE
+    return name.rsplit(" ", 1)[1] in WHOLE

@@ -27,12 +27,17 @@ from wna_utils.support.progress import bar
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
-PIXEL = {"white": 1e-6, "trials": 1e-6, "gabor": 1e-5, "pink": 1e-5}  # relative, of a block's sum of pixels; float32 keeps 1e-7
+PIXEL = {
+    "white": 1e-6,
+    "trials": 1e-6,
+    "gabor": 1e-5,
+    "pink": 1e-5,
+}  # relative, of a block's sum of pixels; float32 keeps 1e-7
 ROUNDED = 1e-3  # what 16 bits leave of mean responses
 TEST_IMAGES = 500
-# Of so many builds one, on average, shows a network noise in colour again, or one that was fetched any noise: that takes
-# most of an audit's time.
-IN_COLOUR, FETCHED = 3, 6
+# Of so many builds one, on average, shows a network noise in colour again, or activations in colour, or noise to a network
+# of ImageNet: that takes most of an audit's time.
+IN_COLOUR, LARGE = 3, 6
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,8 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
 def _waits(shown: Shown, blocks: int) -> bool:
     """Whether it is not this build's turn to show a tally's noise again."""
     channels, *_ = named.shape_of(shown.network)
-    builds = FETCHED if named.fetched(shown.network) else IN_COLOUR if channels > 1 else 1
+    large = shown.activations or named.fetched(shown.network)
+    builds = LARGE if large else IN_COLOUR if channels > 1 else 1
     return blocks == 1 and _chosen(f"turn of {shown.name}", builds) > 0
 
 
@@ -188,8 +194,9 @@ def _chosen(name: str, n: int) -> int:
 
 def _shown_again(shown: Shown, number: int, size: int, device: str) -> dict[str, Tensor]:
     into = Recording(shown.empty(), 1, number)
-    how = {"device": device, "precision": shown.precision, "cache": False}
-    observe(shown.units(), shown.source(), size, into=into, start=number * size, **how)
+    source = shown.source()
+    observer = shown.observer(source.shape, device=device, precision=shown.precision)
+    observe(observer, source, size, into=into, start=number * size, cache=False)
     return packed(into, size)
 
 
@@ -211,8 +218,8 @@ def _inconsistent(shown: Shown, tensors: dict[str, Tensor], size: int) -> str:
         return (
             "" if int(total["images"].sum()) == shown.n else "does not add up: it is not of as many images as it says"
         )
-    if shown.calls:
-        counts = total["counts"]
+    if shown.calls or shown.activations:
+        counts = by_response(total)
         kept = int(counts.sum()) == shown.n and torch.equal(by_block["by_block"].sum(0), counts)
         return "" if kept else "does not add up: it is not of as many images as it says, block by block"
     prefixes = ("stimuli ", "noise ") if shown.noise == "trials" else ("",)

@@ -181,7 +181,8 @@ class Tallied:
         made, started = _made(device), time.monotonic()
         source = self.shown.source()
         recording = Recording(self.shown.empty(), -(-self.shown.n // source.block_size))
-        observe(self.shown.units(), source, self.shown.n, into=recording, device=device, precision=self.shown.precision)
+        observer = self.shown.observer(source.shape, device=device, precision=self.shown.precision)
+        observe(observer, source, self.shown.n, into=recording)
         # A run that went on from where another was cut off tells the rate, and the rate the duration.
         share = recording.added_here / recording.blocks
         made["seconds"] = round((time.monotonic() - started) / share) if share else None

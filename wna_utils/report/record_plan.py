@@ -32,6 +32,7 @@ class Noise(_Strict):
     precision: Literal["float32", "bf16"] = "float32"
     graded: Literal["", *SCALES] = ""
     calls: bool = False
+    activations: str = ""
 
     @model_validator(mode="after")
     def _whole_blocks(self):
