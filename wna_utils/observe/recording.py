@@ -26,8 +26,9 @@ Kind = TypeVar("Kind", ClassTally, CellTally, CallTally, ActivationTally, FieldT
 class Recording(Tally, Generic[Kind]):
     """Tallies of even and of odd blocks, and a row for each of so many `blocks`, from number `first` on.
 
-    A `FieldTally`, which has groups of blocks already, stays in one part, as do tallies that no one halves. `by_block` (blocks, K) int64 are images by
-    class, or sums of responses by unit; `brightness` (blocks,) int64 sums of pixels; sums of fractions in 2⁻²⁴.
+    A `FieldTally`, which has groups of blocks already, stays in one part, as do tallies that no one halves. `by_block`
+    (blocks, K) int64 are images by class, or sums of responses by unit; `brightness` (blocks,) int64 sums of pixels;
+    sums of fractions in 2⁻²⁴.
     """
 
     def __init__(self, tally: Kind, blocks: int, first: int = 0):

@@ -35,8 +35,8 @@ PIXEL = {
 }  # relative, of a block's sum of pixels; float32 keeps 1e-7
 ROUNDED = 1e-3  # what 16 bits leave of mean responses
 TEST_IMAGES = 500
-# Of so many builds one, on average, shows a network noise in colour again, or activations in colour, or noise to a network
-# of ImageNet: that takes most of an audit's time.
+# One build of so many, on average, shows a network noise in colour again, or averages activations, or shows noise to a
+# network of ImageNet: that takes most of an audit's time.
 IN_COLOUR, LARGE = 3, 6
 
 
