@@ -27,12 +27,7 @@ from wna_utils.support.progress import bar
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
-PIXEL = {
-    "white": 1e-6,
-    "trials": 1e-6,
-    "gabor": 1e-5,
-    "pink": 1e-5,
-}  # relative, of a block's sum of pixels; float32 keeps 1e-7
+PIXEL = {"white": 1e-6, "trials": 1e-6, "gabor": 1e-5, "pink": 1e-5}  # relative, of a block's sum of pixels
 ROUNDED = 1e-3  # what 16 bits leave of mean responses
 TEST_IMAGES = 500
 # One build of so many, on average, shows a network noise in colour again, or averages activations, or shows noise to a
