@@ -6,6 +6,7 @@ Weights are fetched and verified as the data sets are, from the official site or
 import subprocess
 import sys
 import zipfile
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def classes() -> tuple[str, ...]:
     from torchvision.models import MobileNet_V2_Weights
 
     return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def number_of(name: str) -> int:
+    """Place of the first class of this name; raises `ValueError`, with the nearest names, if there is none."""
+    if name in classes():
+        return classes().index(name)
+    near = get_close_matches(name, classes()) or ["goldfish", "tiger", "banana"]
+    raise ValueError(f"ImageNet has no class {name!r}; it has {', '.join(near)}, and others")
 
 
 def weights_folder(network: str) -> Path:

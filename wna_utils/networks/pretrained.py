@@ -12,7 +12,10 @@ from wna_utils.data import imagenet
 from wna_utils.data.imagenet import MOBILENET, RESNET, RESNET_LAYOUT
 from wna_utils.support.fingerprint import digest
 
+USUAL = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # mean and standard deviation of ImageNet's colours
 SIDE = 224  # pixels, of the images that they were trained on
+UNTRAINED = ("untrained", "untrained_too")  # stand in for a trained one where things are tried without a download
+KNOWN = (*imagenet.NETWORKS, *UNTRAINED)
 BRANCHES = {"conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c", "downsample": "branch1"}
 OF_CONVOLUTION = {"weight": "kernel"}
 OF_NORMALIZATION = {
@@ -51,8 +54,11 @@ class Prepared(nn.Module):
 def load(name: str) -> nn.Module:
     """MobileNetV2 or ResNet-50, trained on ImageNet, in eval mode; its weights are fetched if they are not there.
 
-    Raises `ValueError` for an unknown name, and `DataUnavailable` if the weights cannot be had.
+    The `UNTRAINED` have random weights, and see 32 pixels. Raises `ValueError` for an unknown name, and
+    `DataUnavailable` if the weights cannot be had.
     """
+    if name in UNTRAINED:
+        return _untrained(UNTRAINED.index(name)).eval()
     folder = imagenet.weights_folder(name)
     return {"mobilenet_v2": _mobilenet, "resnet50": _resnet}[name](folder).eval()
 
@@ -67,7 +73,14 @@ def _mobilenet(folder: Path) -> nn.Module:
 
     network = mobilenet_v2()
     network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True))
-    return Prepared(network, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225], swapped=False)
+    return Prepared(network, *USUAL, swapped=False)
+
+
+def _untrained(seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers = nn.Conv2d(3, 16, 8, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(256, len(imagenet.classes()))
+        return Prepared(nn.Sequential(*layers), *USUAL, swapped=False, side=32)
 
 
 def _resnet(folder: Path) -> nn.Module:

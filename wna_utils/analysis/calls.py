@@ -1,0 +1,17 @@
+"""How what noise is called is spread over classes, and whether the classes' scores foretell it."""
+
+import numpy as np
+
+
+def effective_classes(counts: np.ndarray) -> float:
+    """Number of equally frequent classes of the same entropy as counts (K,); NaN if there are none."""
+    total = counts.sum()
+    if not total:
+        return np.nan
+    share = counts[counts > 0] / total
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def share_of_highest(counts: np.ndarray, scores: np.ndarray, top: int = 10) -> float:
+    """Share of counts (K,) that the `top` classes of the highest scores (K,) have."""
+    return float(counts[np.argsort(scores)[::-1][:top]].sum() / counts.sum())
