@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wna_utils.data import fetch
+from wna_utils.data import fetch, imagenet
 from wna_utils.report import chapters, glance, pages, scorecard, site, site_checks
 from wna_utils.report.measured import Measured
 from wna_utils.report.profiles import PROFILES
@@ -12,11 +12,14 @@ from wna_utils.support import paths
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.devices import cores
 
+DATA = (*fetch.FILES, *imagenet.NETWORKS)
+
 
 def fetch_data(names: list[str]) -> None:
-    """Fetch and verify the data sets' files."""
-    for name in names or fetch.FILES:
-        print(f"{name}: {fetch.ensure_files(name)}", flush=True)
+    """Fetch and verify the files of data sets and of networks that others trained."""
+    for name in names or DATA:
+        found = fetch.ensure_files(name) if name in fetch.FILES else imagenet.weights_folder(name)
+        print(f"{name}: {found}", flush=True)
 
 
 def run_notebooks(names: list[str], profile: str, force: bool, jobs: int | None) -> None:
@@ -120,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m wna_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     data = commands.add_parser("data", help=fetch_data.__doc__)
-    data.add_argument("names", nargs="*", choices=[*fetch.FILES, []], help="data sets (all)")
+    data.add_argument("names", nargs="*", choices=[*DATA, []], help="data sets and networks (all)")
     run = commands.add_parser("run", help=run_notebooks.__doc__)
     run.add_argument("names", nargs="*", help="notebooks (all)")
     run.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")
