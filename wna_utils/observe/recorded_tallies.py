@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from wna_utils.networks import named, recorded_networks
 from wna_utils.networks.layers import readout
-from wna_utils.networks.observer import SCORES, Observer
+from wna_utils.networks.observer import Observer
 from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.graded import GradedTally
@@ -101,7 +101,9 @@ class Shown:
     def observer(self, shape: tuple[int, ...], **options: Any) -> Observer:
         """The `units` as an observer of images of this shape, which answers with what is tallied."""
         units = self.units()
-        layers = nodes_of_layers(units, self.activations.split()) if self.activations else (SCORES,)
+        if not self.activations:
+            return Observer(units, shape, **options)
+        layers = nodes_of_layers(cast(nn.Sequential, units), self.activations.split())
         return Observer(units, shape, layers=layers, **options)
 
     def empty(self) -> ClassTally | CellTally | CallTally | ActivationTally | FieldTally:
