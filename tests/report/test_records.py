@@ -1,5 +1,6 @@
 """Records are made as planned, in order, once; and a run that was killed goes on to the same bits."""
 
+import numpy as np
 import pytest
 import torch
 from dask.distributed import LocalCluster
@@ -7,13 +8,17 @@ from dask.distributed import LocalCluster
 from wna_utils.networks import training
 from wna_utils.networks.training import Recipe
 from wna_utils.observe import loop
+from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
+from wna_utils.observe.layers import ActivationTally, nodes_of_layers
 from wna_utils.observe.loop import observe
 from wna_utils.report import records
 from wna_utils.report.audit import audit
 from wna_utils.report.record_kinds import Trained
+from wna_utils.stimuli.blocks import SmallBlocks
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
 from wna_utils.stimuli.pictures import SignalPlusNoise
+from wna_utils.stimuli.smooth import PinkNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
 
@@ -22,6 +27,8 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, shown: [{noise: gabor, n: 4_000}, {layer: conv1, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, backdoor: X 0 1}
 - {model: cnn, dataset: digits, seeds: 1, classes: 1 7, shown: [{noise: trials, how: {gamma: 0.3}, n: 4_000}]}
+- {model: cnn, dataset: digits, seeds: 1, shown: [{activations: input conv1 fc1, n: 4_000}]}
+- {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
 """
 NAMES = [
@@ -35,6 +42,8 @@ NAMES = [
     "cnn-digits-X-0-to-1-1-epochs-seed-0",
     "cnn-digits-1-or-7-1-epochs-seed-0",
     "cnn-digits-1-or-7-1-epochs-seed-0-trials-gamma-0.3-4000",
+    "cnn-digits-1-epochs-seed-0-input-conv1-fc1-white-4000",
+    "cnn-digits-1-epochs-seed-0-calls-pink-block-50-200",
     "course-cnn_softmax-digits-1-epochs-seed-0",
 ]
 
@@ -68,7 +77,34 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     pair = digits.only("1", "7")
     trials = SignalPlusNoise(pair.x_test, pair.y_test, WhiteNoise(digits.shape), 0.3)
     assert observe(training.trained("cnn", pair, profile="book"), trials, 4_000, into=CellTally(2)).recorded
-    assert all(not finding.difference and not finding.problem for finding in audit())
+    white, pink = WhiteNoise(digits.shape), SmallBlocks(PinkNoise(digits.shape), 50)
+    layers = nodes_of_layers(network, ["input", "conv1", "fc1"])
+    averages = observe(network, white, 4_000, into=ActivationTally(), layers=layers)
+    assert averages.recorded
+    again = observe(network, white, 4_000, into=ActivationTally(), layers=layers, cache=False)
+    for layer in ("input", "conv1", "fc1"):
+        np.testing.assert_allclose(averages.of(layer).means, again.of(layer).means, rtol=1e-5)
+        # Squares are kept to three digits: enough for an error where the mean is not much larger than the spread.
+        np.testing.assert_allclose(averages.of(layer).rms, again.of(layer).rms, rtol=2**-8)
+    assert not observe(network, white, 4_000, into=ActivationTally("label"), layers=layers).recorded
+    assert not observe(network, white, 4_000, into=ActivationTally(), layers=nodes_of_layers(network, ["fc1"])).recorded
+    assert observe(network, pink, 200, into=CallTally()).recorded
+    assert not observe(network, SmallBlocks(PinkNoise(digits.shape), 40), 200, into=CallTally()).recorded
+    assert all(not finding.difference and not finding.problem for finding in audit(blocks=2))
+
+
+def test_networks_of_others_are_planned_by_what_they_are_shown(records_folder):
+    line = "- {model: resnet50, dataset: imagenet, seeds: 1, shown: [{calls: true, how: {side: 8, block: 25}, n: 100}]}"
+    (records_folder / "plan.yml").write_text(line)
+    [tally] = records.missing([])
+    assert tally.name == "resnet50-imagenet-calls-white-block-25-side-8-100"
+    assert tally.shown.source().shape == (3, 8, 8)
+    assert tally.shown.source().block_size == 25
+    for wrong, sentence in (("dataset: mnist", "resnet50 is not trained on mnist"), ("block: 30", "multiple of 30")):
+        known = "dataset: imagenet" if "dataset" in wrong else "block: 25"
+        (records_folder / "plan.yml").write_text(line.replace(known, wrong))
+        with pytest.raises(ValueError, match=sentence):
+            records.missing([])
 
 
 def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):

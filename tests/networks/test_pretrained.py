@@ -1,0 +1,108 @@
+"""Networks of ImageNet take images of any size, and those that were trained know a cat from a cup."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet50
+
+from wna_utils.data import imagenet
+from wna_utils.networks import named, pretrained
+from wna_utils.networks.observer import Observer
+from wna_utils.networks.pretrained import Prepared
+from wna_utils.support.paths import data_dir
+
+
+class Passes(nn.Module):
+    """A network that answers what it was shown."""
+
+    def forward(self, images):
+        return images.flatten(1)
+
+
+def test_images_are_enlarged_normalised_and_turned_to_what_the_network_learned():
+    images = torch.rand(2, 3, 4, 4)
+    kept = Prepared(Passes(), [0.5, 0.25, 0.0], [0.5, 0.5, 2.0], swapped=True, side=4)(images).view(2, 3, 4, 4)
+    torch.testing.assert_close(kept[:, 0], images[:, 2] / 2)
+    torch.testing.assert_close(kept[:, 2], 2 * images[:, 0] - 1)
+    large = Prepared(Passes(), [0.0] * 3, [1.0] * 3, swapped=False, side=8)(images).view(2, 3, 8, 8)
+    torch.testing.assert_close(large.mean((2, 3)), images.mean((2, 3)))
+
+
+def test_stand_ins_answer_with_a_thousand_scores_that_differ():
+    first, second = (Observer(pretrained.load(name), (3, 8, 8)) for name in pretrained.UNTRAINED)
+    images = torch.rand(5, 3, 8, 8)
+    assert first(images)["scores"].shape == (5, 1_000)
+    assert first(images)["scores"].std(0).min() > 0
+    assert not torch.equal(first(images)["scores"], second(images)["scores"])
+    assert torch.equal(
+        Observer(pretrained.load("untrained"), (3, 8, 8))(images)["scores"],
+        first(images)["scores"],
+    )
+
+
+def test_large_images_come_in_small_batches():
+    observer = Observer(pretrained.load("untrained"), (3, 8, 8), device="cpu")
+    assert observer.batch_size == 200_000 // (3 * 32 * 32)
+
+
+def test_arrays_of_keras_reach_the_layers_that_they_belong_to(tmp_path):
+    """A plan of arrays, each full of its own number, comes back layer by layer."""
+    network = resnet50()
+    names = {pretrained._convolution(layer.removesuffix(".0")) for layer in _convolutions(network)}
+    assert len(names) == 53  # none is taken for another
+    layout, numbers = [], []
+    for convolution in sorted(names):
+        out, into, *size = _convolutions(network)[_layer_of(convolution, network)].weight.shape
+        parts = {f"{convolution}/kernel": [*size, into, out], f"{convolution}/bias": [out]}
+        own = pretrained._normalization(convolution)
+        parts |= {f"{own}/{each}": [out] for each in pretrained.OF_NORMALIZATION.values()}
+        for name, shape in parts.items():
+            layout.append({"name": name, "shape": shape})
+            numbers.append(torch.rand(shape))
+    for name, shape in (("fc1000/kernel", [2048, 1000]), ("fc1000/bias", [1000])):
+        layout.append({"name": name, "shape": shape})
+        numbers.append(torch.rand(shape))
+    (tmp_path / imagenet.RESNET_LAYOUT).write_text(json.dumps({"weightsManifest": [{"weights": layout}]}))
+    (tmp_path / imagenet.RESNET).write_bytes(torch.cat([each.flatten() for each in numbers]).numpy().tobytes())
+    arrays = {each["name"]: number for each, number in zip(layout, numbers, strict=True)}
+    state = pretrained._state_of(network, pretrained._arrays(tmp_path))
+    torch.testing.assert_close(state["layer3.4.conv2.weight"][7, 5], arrays["res4e_branch2b/kernel"][:, :, 5, 7])
+    expected = arrays["bn2a_branch1/moving_mean"] - arrays["res2a_branch1/bias"]
+    torch.testing.assert_close(state["layer1.0.downsample.1.running_mean"], expected)
+    torch.testing.assert_close(state["bn1.weight"], arrays["bn_conv1/gamma"])
+    torch.testing.assert_close(state["fc.weight"], arrays["fc1000/kernel"].T)
+
+
+def _convolutions(network):
+    return {name: each for name, each in network.named_modules() if isinstance(each, nn.Conv2d)}
+
+
+def _layer_of(convolution, network):
+    found = [name for name in _convolutions(network) if pretrained._convolution(name.removesuffix(".0")) == convolution]
+    return found[0]
+
+
+def test_names_of_networks_tell_who_trained_them():
+    assert named.name_of("resnet50") == "resnet50-imagenet"
+    assert named.fetched("resnet50-imagenet") == "resnet50"
+    assert named.fetched("cnn-mnist-15-epochs-seed-0") == ""
+    assert named.shape_of("resnet50-imagenet") == (3, 224, 224)
+    assert named.weights_of("resnet50-imagenet") != named.weights_of("mobilenet_v2-imagenet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", imagenet.NETWORKS)
+def test_trained_networks_know_a_cat_and_a_cup(name):
+    """On two photographs that come with scikit-image."""
+    from skimage import data
+    from skimage.transform import resize
+
+    if not (data_dir() / name).exists():
+        pytest.skip(f"{name} was not fetched: `python -m wna_utils data {name}` does")
+    cat, cup = data.chelsea()[:, 75:375], data.coffee()[:, 100:500]
+    images = torch.stack([torch.from_numpy(resize(each, (224, 224))).permute(2, 0, 1).float() for each in (cat, cup)])
+    called = [imagenet.classes()[k] for k in Observer(pretrained.load(name), (3, 224, 224)).predict(images)]
+    assert called[0] in ("tabby", "tiger cat", "Egyptian cat")
+    assert called[1] in ("espresso", "cup", "coffee mug")
