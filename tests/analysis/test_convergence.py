@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from wna_utils.analysis import convergence
-from wna_utils.analysis.similarity import correlations
+from wna_utils.analysis.convergence import half_correlation
+from wna_utils.analysis.similarity import correlations, own_correlations
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recording import Recording, in_halves
 from wna_utils.observe.tally import ClassTally
@@ -115,3 +116,14 @@ def test_errors_of_all_maps_are_put_side_by_side(grown):
     np.testing.assert_allclose(error[:2], convergence.errors(tallies[0], converged.whole))
     np.testing.assert_allclose(expected[-2:], convergence.expected_errors(tallies[1], converged.whole))
     assert not len(convergence.errors_of_all([converged], [tallies], fewest=10**6)[0])
+
+
+def test_correlation_with_the_limit_follows_from_two_halves():
+    """Maps with as much noise as signal: halves correlate at 1/2, each with the limit at √(1/2)."""
+    rng = np.random.default_rng(0)
+    limit, *noise = rng.normal(size=(3, 20, 1, 40, 40))
+    halves = [limit + each for each in noise]
+    expected = own_correlations(halves[0], limit).mean()
+    assert half_correlation(*halves) == pytest.approx(expected, abs=0.01)
+    assert half_correlation(*halves) == pytest.approx(0.5**0.5, abs=0.01)
+    assert np.isnan(half_correlation(*noise))

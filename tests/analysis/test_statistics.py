@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from wna_utils import analysis as st
-from wna_utils.analysis.similarity import places_of_own
+from wna_utils.analysis.similarity import places_of
 from wna_utils.observe.loop import observe
 from wna_utils.observe.tally import ClassTally
 
@@ -129,10 +129,10 @@ def test_pool_weighs_groups():
     assert st.pool(tally, 2, np.array([1.0, 3.0]))[0].item() == pytest.approx(3.25 / 5)
 
 
-def test_places_of_own_count_what_is_put_before():
-    alike = np.array([[3.0, 1, 2], [5, 1, 4], [1, 1, 1]])
-    assert places_of_own(alike).tolist() == [0, 1, 0.5]
-    by_chance = places_of_own(np.random.default_rng(0).normal(size=(1_000, 1_000)))
+def test_places_of_labels_count_what_is_put_before():
+    alike = np.array([[3.0, 1, 2], [5, 1, 4], [1, 1, 1], [1, 2, 3]])
+    assert places_of(np.array([0, 1, 2, 1]), alike).tolist() == [0, 1, 0.5, 0.5]
+    by_chance = places_of(np.arange(1_000), np.random.default_rng(0).normal(size=(1_000, 1_000)))
     assert by_chance.mean() == pytest.approx(0.5, abs=0.03)
 
 

@@ -2,7 +2,10 @@
 
 import zipfile
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from wna_utils.data import fetch, imagenet
 
@@ -62,3 +65,36 @@ def test_shards_are_put_together_in_their_order(monkeypatch, tmp_path):
     monkeypatch.setattr(imagenet, "npm_package", lambda *_: tmp_path / "package")
     found = imagenet._resnet_from_npm(tmp_path)
     assert (found / imagenet.RESNET).read_bytes() == bytes(range(imagenet.SHARDS))
+
+
+def test_photographs_of_a_folder_are_shrunk_and_labelled(tmp_path):
+    left_red = np.zeros((20, 60, 3), np.uint8)
+    left_red[:, :30, 0] = 255
+    Image.fromarray(left_red).save(tmp_path / "007_rooster.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    images, labels = imagenet.photographs(tmp_path, side=2)
+    assert labels.tolist() == [7]
+    assert images[0, 0].tolist() == [[1, 0], [1, 0]]
+    assert images[0, 1:].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("rooster.png", "must be called NNN_name.jpg, NNN being its class of ImageNet, 0 to 999"),
+        ("1000_rooster.png", "must be called NNN_name.jpg"),
+        ("007_broken.png", "is no picture that can be read: take it out of the folder"),
+        ("rooster.txt", "has no photographs: put files in it"),
+    ],
+)
+def test_photographs_that_cannot_be_used_are_told(tmp_path, name, sentence):
+    (tmp_path / name).write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=sentence):
+        imagenet.photographs(tmp_path)
+
+
+def test_thumbnails_stand_in_for_photographs_at_any_size():
+    images, labels = imagenet.photographs(side=4)
+    assert images.shape == (1_000, 3, 4, 4)
+    torch.testing.assert_close(images.mean((2, 3)), imagenet.thumbnails().mean((2, 3)))
+    assert labels.tolist() == list(range(1_000))

@@ -13,5 +13,7 @@ def effective_classes(counts: np.ndarray) -> float:
 
 
 def share_of_highest(counts: np.ndarray, scores: np.ndarray, top: int = 10) -> float:
-    """Share of counts (K,) that the `top` classes of the highest scores (K,) have."""
+    """Share of counts (K,) that the `top` classes of the highest scores (K,) have; NaN if there are no counts."""
+    if not counts.any():
+        return np.nan
     return float(counts[np.argsort(scores)[::-1][:top]].sum() / counts.sum())

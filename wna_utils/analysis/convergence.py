@@ -7,7 +7,7 @@ import numpy as np
 from wna_utils.analysis.significance import significant
 from wna_utils.analysis.similarity import RELIABLE, limit_correlations, own_correlations
 from wna_utils.observe.recording import Recording
-from wna_utils.observe.tally import ClassTally
+from wna_utils.observe.tally import ClassTally, Maps
 from wna_utils.support.checks import at_least
 
 FEWEST = 10  # images in a class below which its pixels are not tested
@@ -49,6 +49,16 @@ def _known(converged: Recording[ClassTally]) -> np.ndarray:
     """Classes whose converged map is reliable, (K,) bool: the split-half reliability reaches `RELIABLE`."""
     first, second = (part.deviations for part in converged.parts)
     return own_correlations(first, second).filled(0) >= RELIABLE
+
+
+def half_correlation(first: Maps, second: Maps) -> float:
+    """Correlation of maps (K, …) of half the images with what they converge to, from two halves; mean over classes.
+
+    The root of the split-half reliability, of classes in which that reaches `RELIABLE`; NaN if there are none.
+    """
+    reliability = own_correlations(first, second).filled(0)
+    known = reliability[reliability >= RELIABLE]
+    return float(np.sqrt(known).mean()) if len(known) else np.nan
 
 
 def errors(tally: ClassTally, converged: ClassTally) -> np.ma.MaskedArray:

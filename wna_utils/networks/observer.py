@@ -59,7 +59,7 @@ class Observer:
     ):
         one_of("precision", precision, PRECISIONS)
         self.device, self.precision, self.shape = resolve_device(device), precision, tuple(shape)
-        seen = getattr(network, "seen", self.shape)  # by a network that enlarges what it is shown
+        seen = getattr(network, "shape_seen", self.shape)  # by a network that enlarges what it is shown
         self.batch_size = _good_batch(seen, self.device) if batch_size is None else batch_size
         whole("batch_size", self.batch_size, 1)
         self.layers = dict(layers) if isinstance(layers, Mapping) else {name: name for name in layers}

@@ -1,15 +1,18 @@
 """Networks trained on ImageNet by others: fetched, and made to take images of [0, 1] of any size."""
 
 import json
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from wna_utils.data import imagenet
 from wna_utils.data.imagenet import MOBILENET, RESNET, RESNET_LAYOUT
+from wna_utils.networks.compiling import operations
 from wna_utils.support.fingerprint import digest
 
 USUAL = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # mean and standard deviation of ImageNet's colours
@@ -40,15 +43,22 @@ class Prepared(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
 
     @property
-    def seen(self) -> tuple[int, int, int]:
+    def shape_seen(self) -> tuple[int, int, int]:
         """Shape of the images as the network itself sees them."""
         return 3, self.side, self.side
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[2:] != (self.side, self.side):
-            images = interpolate(images, size=(self.side, self.side), mode="bilinear", antialias=True)
-        normalised = (images - self.mean) / self.deviation
+        normalised = (_resized(images, self.side) - self.mean) / self.deviation
         return self.network(normalised.flip(1) if self.swapped else normalised)
+
+
+@torch.fx.wrap  # so that layers can be read, whatever the size of the images
+def _resized(images: Tensor, side: int) -> Tensor:
+    if images.shape[1] != 3:
+        raise ValueError(f"the network takes 3 channels; got {images.shape[1]}: repeat a grey one thrice")
+    if images.shape[2:] == (side, side):
+        return images
+    return interpolate(images, size=(side, side), mode="bilinear", antialias=True)
 
 
 def load(name: str) -> nn.Module:
@@ -63,15 +73,19 @@ def load(name: str) -> nn.Module:
     return {"mobilenet_v2": _mobilenet, "resnet50": _resnet}[name](folder).eval()
 
 
+@cache
+def operations_of(name: str) -> float:
+    """Floating-point operations with which a network answers one image; nothing is fetched to tell."""
+    return operations(getattr(torchvision.models, name)(), torch.zeros(1, 3, SIDE, SIDE))
+
+
 def weights_of(name: str) -> str:
     """Hash of the weights of a network, which its tallies know."""
     return digest(*sorted(imagenet.FILES[name].values()))
 
 
 def _mobilenet(folder: Path) -> nn.Module:
-    from torchvision.models import mobilenet_v2
-
-    network = mobilenet_v2()
+    network = torchvision.models.mobilenet_v2()
     network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True))
     return Prepared(network, *USUAL, swapped=False)
 
@@ -89,9 +103,7 @@ def _resnet(folder: Path) -> nn.Module:
     It strides in the first convolution of a block, where torchvision's strides in the second; its convolutions have
     biases, which are taken off the running means that follow; and blue comes first.
     """
-    from torchvision.models import resnet50
-
-    network = resnet50(norm_layer=lambda channels: nn.BatchNorm2d(channels, eps=1e-3))
+    network = torchvision.models.resnet50(norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
     for stage in (network.layer2, network.layer3, network.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     network.load_state_dict(_state_of(network, _arrays(folder)))

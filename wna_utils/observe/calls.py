@@ -14,8 +14,13 @@ class CallTally(Tally):
         return dict.fromkeys(("counts", "scores", "score squares"), (observer.classes,))
 
     def add(self, block: Block, answers: Answers) -> None:
-        """Count a block's stimuli under the classes of the highest of the scores (b, K), and add the scores up."""
+        """Count a block's stimuli under the classes of the highest of the scores (b, K), and add the scores up.
+
+        Raises `ValueError` for a score of −∞.
+        """
         scores = answers[SCORES].double()
+        if not scores.isfinite().all():
+            raise ValueError("scores of −∞ have no mean: have the network answer with probabilities")
         called = scores.argmax(1)
         self._count("counts", called.bincount(minlength=scores.shape[1]))
         self._count("scores", scores.sum(0))

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from wna_utils.data import imagenet
 from wna_utils.networks import named, recorded_networks
 from wna_utils.networks.layers import readout
 from wna_utils.networks.observer import Observer
@@ -32,12 +33,12 @@ SOURCES = {"white": WhiteNoise, "gabor": GaborNoise, "trials": SignalPlusNoise, 
 class Shown:
     """What a record is the tally of: n images of a noise from a seed, shown to a recorded network.
 
-    "trials" are the test images of a network's classes in white noise, by stimulus and response. `layer` names the
-    layer whose units' averages are tallied, `graded` the scale of scores that noise is graded by; `calls` leaves out
-    the images and keeps what they are called; `activations`, such as "conv2 fc1", are averaged by class; none of these:
-    images by class. `how` are options of the noise, the γ of
-    trials, whose wavelets Gabor noise is mixed from or which data set it is `of`; the `side` of images that are not as
-    large as the network's own, and the images in a `block`, where these are fewer than usual.
+    "trials" are the test images of a network's classes in white noise, by stimulus and response. What is kept is images
+    by class, or one of these instead: averages of the units of a `layer`; noise `graded` by a scale of scores; `calls`,
+    what noise is called and how it scores, without images; averages by class of several layers' `activations`, such as
+    "conv2 fc1". `how` are options of the noise: the γ of trials; whose wavelets Gabor noise is mixed from, or `of`
+    which data set's; the `side` of images that are not as large as the network's own; the images in a `block`, if they
+    are fewer than usual.
     """
 
     network: str
@@ -58,7 +59,7 @@ class Shown:
         precision = "" if self.precision == "float32" else self.precision
         graded = self.graded and f"graded-by-{self.graded}"
         calls = "calls" if self.calls else ""
-        layers = self.activations.replace(" ", "-")
+        layers = self.activations and f"averages-of-{self.activations.replace(' ', '-')}"
         parts = (self.network, self.layer, graded, calls, layers, self.noise, *how, precision, str(self.n))
         return "-".join(filter(None, parts))
 
@@ -133,6 +134,8 @@ def load(shown: Shown) -> Tally:
     Raises `ValueError` if its file is missing or damaged, or of another network than is recorded now.
     """
     tensors, about = recorded.read(shown.path)
+    if Shown(**about["shown"]) != shown:
+        raise ValueError(f"the record {shown.path} is of something else: {recorded.remedy(shown.path)}")
     if about["weights"] != named.weights_of(shown.network):
         what = f"the record {shown.path} is of another network than the recorded {shown.network}"
         raise ValueError(f"{what}: {recorded.remedy(shown.path)}")
@@ -156,7 +159,7 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
         shown = _shown(path, path.stat().st_mtime_ns)
         gamma = shown.how.get("gamma")
         alike = shown.n, shown.precision, SOURCES[shown.noise], shown.seed, _kind(shown.empty()), gamma
-        if alike == wanted:
+        if alike == wanted and _is_at_hand(shown):
             try:
                 if _is_source(shown, source) and _is_observer(shown, observer):
                     return _fitting(shown, tally)
@@ -169,6 +172,12 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
 def _shown(path: Path, _: int) -> Shown:
     """What the record in a file, of this time of change, is the tally of."""
     return Shown(**recorded.about(path)["shown"])
+
+
+def _is_at_hand(shown: Shown) -> bool:
+    """Whether the network of a record can be loaded without fetching anything."""
+    network = named.fetched(shown.network)
+    return not network or imagenet.is_on_disk(network)
 
 
 def _kind(tally: Tally) -> tuple[object, ...]:

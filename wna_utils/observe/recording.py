@@ -18,7 +18,11 @@ from wna_utils.stimuli.blocks import Block, Source
 OWN = ("by_block", "brightness")
 COUNTS = "counts"  # what images are counted in, at the end of a name such as "noise counts"
 WHOLE = {COUNTS, "images"}  # numbers of images, kept as they are
-UNDIVIDED = (FieldTally, ActivationTally, CallTally)  # which are kept in one part
+UNDIVIDED = (FieldTally, ActivationTally, CallTally)  # in one part: no halves of them are compared
+    FieldTally,
+    ActivationTally,
+    CallTally,
+)  # in one part: the first has groups, of the others no one asks halves
 
 Kind = TypeVar("Kind", ClassTally, CellTally, CallTally, ActivationTally, FieldTally)
 
@@ -109,8 +113,8 @@ def in_halves(
 ) -> Recording[Kind]:
     """Show an observer n stimuli as `observe` does, its even and its odd blocks tallied apart, as `parts`.
 
-    Two maps from disjoint images give the split-half reliability. `kind` is an empty tally, a `ClassTally` if none is
-    given.
+    Two maps from disjoint images give the split-half reliability. `kind` is an empty `ClassTally`, which it is by
+    default, or `CellTally`: others are kept in one part.
     """
     blocks = -(-n // source.block_size)
     into: Recording[Any] = Recording(ClassTally() if kind is None else kind, blocks)
@@ -138,7 +142,7 @@ def packed(recording: Recording[Any], block_size: int) -> dict[str, Tensor]:
     counted = not isinstance(recording.parts[0], FieldTally)
     added = added.to(torch.int16) if counted else (added / UNIT / block_size).half()  # mean responses
     sums = {name: each if _is_whole(name) else (each / UNIT).float() for name, each in tensors.items()}
-    if isinstance(recording.parts[0], ActivationTally):  # large, and its squares tell no more than an error
+    if isinstance(recording.parts[0], ActivationTally):  # large; of squares, sums over hundreds of units are used
         sums |= {name: each.bfloat16() for name, each in sums.items() if name.endswith("squares")}
     return sums | {"added": added, "mean stimulus": (brightness / UNIT / block_size).float()}
 

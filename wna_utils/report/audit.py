@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from wna_utils.networks import named
+from wna_utils.data import imagenet
+from wna_utils.networks import named, pretrained
 from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks.observer import Observer
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.observe.recording import Recording, by_response, packed, unpacked
+from wna_utils.observe.recording import Recording, packed, unpacked
+from wna_utils.report.adding_up import PIXEL, inconsistent
 from wna_utils.report.provenance import commit, device_in_words
 from wna_utils.report.stamps import library_versions, modules
 from wna_utils.support import paths, recorded
@@ -27,8 +29,6 @@ from wna_utils.support.progress import bar
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
-PIXEL = {"white": 1e-6, "trials": 1e-6, "gabor": 1e-5, "pink": 1e-5}  # relative, of a block's sum of pixels
-ROUNDED = 1e-3  # what 16 bits leave of mean responses
 TEST_IMAGES = 500
 # One build of so many, on average, shows a network noise in colour again, or averages activations, or shows noise to a
 # network of ImageNet: that takes most of an audit's time.
@@ -52,9 +52,9 @@ def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list
     """Check the files of all records against their hashes; show every network some test images and noise again.
 
     For every tally, `blocks` blocks of noise are shown again; for every network, 500 test images. The checked-out
-    commit determines which, so that builds check different ones. With one block, tallies of noise in colour take
-    turns. A clean audit is cached: unless `force` is set, nothing is shown again until a record, the commit, the code,
-    a library or the device changes.
+    commit determines which, so that builds check different ones. With one block, tallies that take long take turns. A
+    clean audit is cached: unless `force` is set, nothing is shown again until a record, the commit, the code, a library
+    or the device changes.
     Raises `ValueError` for blocks < 1, or if the list of hashes is missing.
     """
     blocks = whole("blocks", blocks, 1)
@@ -89,7 +89,7 @@ def _key(blocks: int, device: str) -> str:
 def _findings(blocks: int, device: str) -> list[Finding]:
     """What is found when some of every record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
-    kinds |= {"noise": _finite, "photographs": _finite}
+    kinds |= {"noise": _finite, "photographs": _photographs}
     with bar(recorded.files(), desc="auditing the records", unit="record") as progress:
         return [kinds[path.parent.name](path, device=device) for path in progress]
 
@@ -148,13 +148,28 @@ def _finite(path: Path, device: str) -> Finding:
     return Finding(recorded.name_of(path))
 
 
+def _photographs(path: Path, device: str) -> Finding:
+    """Networks that were fetched, and what they answer to thumbnails: in turns, and if they are on disk."""
+    tensors, largest = imagenet.thumbnails_record(), 0.0
+    if tensors["thumbnails"].shape != (len(imagenet.classes()), 3, imagenet.THUMBNAIL, imagenet.THUMBNAIL):
+        return _problem(path, "does not have a thumbnail for every class of ImageNet")
+    for network in filter(imagenet.is_on_disk, imagenet.NETWORKS):
+        before = tensors[f"scores of {network}"].float()
+        images = imagenet.thumbnails()[: len(before)]
+        now = Observer(pretrained.load(network), tuple(images.shape[1:]), device=device)(images)["scores"].cpu()
+        largest = max(largest, float((now - before).abs().max() / before.abs().max()))
+        if not largest <= SCORES:
+            return _problem(path, f"is of another {network} than was fetched: scores differ by {largest:.1%}", largest)
+    return Finding(recorded.name_of(path), largest)
+
+
 def _tally(path: Path, blocks: int, device: str) -> Finding:
     tensors, about = recorded.read(path)
     shown, largest, size = Shown(**about["shown"]), 0.0, about["block_size"]
     if about["weights"] != named.weights_of(shown.network):
         return _problem(path, f"is of another network than the recorded {shown.network}")
-    if inconsistent := _inconsistent(shown, tensors, size):
-        return _problem(path, inconsistent)
+    if problem := inconsistent(shown, tensors, size):
+        return _problem(path, problem)
     if _waits(shown, blocks):
         return Finding(recorded.name_of(path))
     for i in range(blocks):
@@ -200,34 +215,3 @@ def _apart(shown: Shown, again: Tensor, before: Tensor) -> float:
     again, before = again.double(), before.double()
     difference = float((again - before).abs().sum() / before.abs().sum())
     return difference if shown.of_units else difference / 2  # a label is missed in one class and extra in another
-
-
-def _inconsistent(shown: Shown, tensors: dict[str, Tensor], size: int) -> str:
-    """What is wrong if blocks and sums of a tally do not belong together; empty if they do."""
-    by_block = unpacked(tensors, size)
-    total = tallies.together(by_block)
-    if shown.of_units:
-        responses, added = total["responses"].sum((0, 2, 3)).double(), by_block["by_block"].double().sum(0)
-        if not ((added - responses).abs() <= ROUNDED * responses.abs().max()).all():
-            return "does not add up: its blocks' responses are not those of the whole"
-        return (
-            "" if int(total["images"].sum()) == shown.n else "does not add up: it is not of as many images as it says"
-        )
-    if shown.calls or shown.activations:
-        counts = by_response(total)
-        kept = int(counts.sum()) == shown.n and torch.equal(by_block["by_block"].sum(0), counts)
-        return "" if kept else "does not add up: it is not of as many images as it says, block by block"
-    prefixes = ("stimuli ", "noise ") if shown.noise == "trials" else ("",)
-    counts = by_response(total)
-    for prefix in prefixes:
-        sums, squares = total[f"{prefix}sums"], total[f"{prefix}squares"]
-        if not torch.equal(total[f"{prefix}counts"], counts) or int(counts.sum()) != shown.n:
-            return "does not add up: it is not of as many images as it says"
-        if (squares > sums).any() or (sums < 0).any():  # pixels lie between 0 and 1
-            return "does not add up: its sums of squares are not those of pixels"
-    if not torch.equal(by_block["by_block"].sum(0), counts):
-        return "does not add up: its blocks' images are not those of the whole"
-    pixels = float(total[f"{prefixes[0]}sums"].double().sum())
-    if not abs(float(by_block["brightness"].double().sum()) / pixels - 1) <= PIXEL["gabor"]:
-        return "does not add up: its blocks' pixels are not those of the whole"
-    return ""

@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wna_utils.analysis import courses
 from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
@@ -148,7 +146,7 @@ class Fetched:
     @property
     def per_image(self) -> float:
         """Floating-point operations with which it answers one image."""
-        return operations(pretrained.load(self.model), torch.zeros(1, 3, pretrained.SIDE, pretrained.SIDE))
+        return pretrained.operations_of(self.model)
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,25 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class How(_Strict):
+    """Options of a noise; see `Shown`."""
+
+    gamma: float | None = None
+    contrast: float | None = None
+    add_mean: bool | None = None
+    bank_of: str | None = None
+    of: Literal[datasets.NAMES] | None = None
+    side: PositiveInt | None = None
+    block: PositiveInt | None = None
+
+
 class Noise(_Strict):
     """Noise that a network is shown, as the plan says it."""
 
     n: PositiveInt
     noise: Literal["white", "gabor", "trials", "pink"] = "white"
     layer: str = ""
-    how: dict[str, int | float | bool | str] = {}
+    how: How = How()
     precision: Literal["float32", "bf16"] = "float32"
     graded: Literal["", *SCALES] = ""
     calls: bool = False
@@ -36,7 +48,10 @@ class Noise(_Strict):
 
     @model_validator(mode="after")
     def _whole_blocks(self):
-        size = self.how.get("block", LARGEST)
+        size = self.how.block or LARGEST
+        kept = [name for name in ("layer", "graded", "calls", "activations") if getattr(self, name)]
+        if len(kept) > 1:
+            raise ValueError(f"only one of {' and '.join(kept)} can be kept in a tally")
         if self.n % size:
             raise ValueError(f"n must be a multiple of {size:,}, the images in a block")
         return self
@@ -68,6 +83,11 @@ class Entry(_Strict):
         if (self.model in imagenet.NETWORKS) != (self.dataset == named.IMAGENET):
             raise ValueError(f"{self.model} is not trained on {self.dataset}")
         if self.dataset == named.IMAGENET:
+            given = self.model_fields_set - {"model", "dataset", "seeds", "shown"}
+            if given:
+                raise ValueError(f"networks of ImageNet are not trained here: leave out {', '.join(sorted(given))}")
+            if not all(each.how.block and each.noise != "trials" for each in self.shown):
+                raise ValueError("noise for networks of ImageNet needs a number of images in a block, and is no trials")
             return self
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
@@ -94,11 +114,11 @@ class Entry(_Strict):
             yield network
             for noise in self.shown:
                 if noise.noise == "gabor":
-                    yield Fitted(self.dataset, noise.how.get("bank_of", "paper"))
+                    yield Fitted(self.dataset, noise.how.bank_of or "paper")
                 yield self._tallied(network, noise, seed)
 
     def _tallied(self, network: Trained | Fetched, noise: Noise, seed: int) -> Tallied:
-        return Tallied(network, Shown(network.name, seed=seed, **noise.model_dump()))
+        return Tallied(network, Shown(network.name, seed=seed, **noise.model_dump(exclude_none=True)))
 
 
 def plan() -> list[Record]:

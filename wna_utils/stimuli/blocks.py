@@ -73,7 +73,8 @@ class Source(ABC):
 class SmallBlocks(Source):
     """The first `size` images of every block of another source: for networks that take long to answer an image.
 
-    Raises `ValueError` for a size that its blocks do not have.
+    It is meant for noise whose images have nothing to do with each other: of antithetic noise the mirror images are
+    left out, and of pictures most. Raises `ValueError` for a size that its blocks do not have.
     """
 
     noise: Source

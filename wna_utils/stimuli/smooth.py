@@ -39,11 +39,14 @@ class PinkNoise(Source):
     """Normal noise whose amplitude falls with frequency as 1/f, as that of photographs does, each channel by itself.
 
     Mean and standard deviation are those of the uniform white noise, the latter over images: whole images are lighter
-    or darker as there is no lowest frequency. Pixels may lie beyond 0 and 1.
+    or darker as there is no lowest frequency. Pixels may lie beyond 0 and 1. Raises `ValueError` as `WhiteNoise` does.
     """
 
     shape: tuple[int, int, int]
     seed: int = 0
+
+    def __post_init__(self):
+        WhiteNoise(self.shape, seed=self.seed)
 
     def block(self, number: int, device: torch.device = CPU) -> Block:
         rows, columns = (torch.fft.fftfreq(side, device=device) for side in self.shape[1:])

@@ -1,7 +1,7 @@
 """The read-only tier of the cache: results that took hours, kept in `book/recorded/` as part of the repository.
 
 Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, courses of training in
-`courses/`; `SHA256SUMS` holds their hashes.
+`courses/`, thumbnails in `photographs/`; `SHA256SUMS` holds their hashes.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def taken() -> list[str]:
 
 
 def path_of(kind: str, name: str) -> Path:
-    """The file of the record of this kind ("networks", "tallies", "courses" or "noise") and name."""
+    """The file of the record of this kind ("networks", "tallies", "courses", "noise" or "photographs") and name."""
     return folder() / kind / f"{name}.safetensors{'.xz' if kind in PACKED else ''}"
 
 
@@ -119,6 +119,8 @@ def _about(file: IO[bytes]) -> dict[str, Any]:
 
 def remedy(path: Path) -> str:
     """How to get a file of the records again."""
+    if path.parent.name == "photographs":  # which are not made here
+        return f"fetch it again with `git checkout {path}`"
     anew = f", or delete it and make it anew with `python -m wna_utils record {name_of(path)}`"
     return f"fetch it again with `git checkout {path}`{anew}"
 
