@@ -1,6 +1,7 @@
 """Networks of ImageNet take images of any size, and those that were trained know a cat from a cup."""
 
 import json
+import pickle
 
 import pytest
 import torch
@@ -11,7 +12,6 @@ from wna_utils.data import imagenet
 from wna_utils.networks import named, pretrained
 from wna_utils.networks.observer import Observer
 from wna_utils.networks.pretrained import Prepared
-from wna_utils.support.paths import data_dir
 
 
 class Passes(nn.Module):
@@ -92,6 +92,48 @@ def test_names_of_networks_tell_who_trained_them():
     assert named.weights_of("resnet50-imagenet") != named.weights_of("mobilenet_v2-imagenet")
 
 
+def test_resnet_is_the_one_that_keras_trained(monkeypatch):
+    monkeypatch.setattr(pretrained, "_arrays", lambda _: {})
+    monkeypatch.setattr(pretrained, "_state_of", lambda network, _: network.state_dict())
+    prepared = pretrained._resnet(None)
+    for stage in (prepared.network.layer2, prepared.network.layer3, prepared.network.layer4):
+        assert (stage[0].conv1.stride, stage[0].conv2.stride) == ((2, 2), (1, 1))
+    assert prepared.network.layer1[0].conv1.stride == (1, 1)
+    assert {each.eps for each in prepared.modules() if isinstance(each, nn.BatchNorm2d)} == {1e-3}
+    assert prepared.swapped
+    torch.testing.assert_close(255 * prepared.mean.flatten(), torch.tensor([123.68, 116.779, 103.939]))
+    torch.testing.assert_close(255 * prepared.deviation.flatten(), torch.ones(3))
+    assert pickle.loads(pickle.dumps(prepared)).side == 224
+
+
+def test_grey_images_are_refused_in_one_sentence():
+    with pytest.raises(ValueError, match="the network takes 3 channels; got 1: repeat a grey one thrice"):
+        Observer(pretrained.load("untrained"), (1, 8, 8))
+
+
+def test_layers_can_be_read():
+    network = pretrained.load("untrained")
+    answers = Observer(network, (3, 8, 8), layers=["network.1", "scores"])(torch.rand(2, 3, 8, 8))
+    assert answers["network.1"].shape == (2, 16, 4, 4)
+
+
+def test_another_networks_attribute_is_no_shape():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+    network.seen = 0  # as networks have it that count the images of their training
+    assert Observer(network.eval(), (3, 8, 8)).classes == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", imagenet.NETWORKS)
+def test_trained_networks_answer_as_they_did(name):
+    """To thumbnails: a wrong mean, stride or order of colours would change their scores."""
+    if not imagenet.is_on_disk(name):
+        pytest.skip(f"{name} was not fetched: `python -m wna_utils data {name}` does")
+    before = imagenet.thumbnails_record()[f"scores of {name}"].float()
+    now = Observer(pretrained.load(name), (3, 8, 8))(imagenet.thumbnails()[: len(before)])["scores"].cpu()
+    assert (now - before).abs().max() < 0.002 * before.abs().max()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", imagenet.NETWORKS)
 def test_trained_networks_know_a_cat_and_a_cup(name):
@@ -99,7 +141,7 @@ def test_trained_networks_know_a_cat_and_a_cup(name):
     from skimage import data
     from skimage.transform import resize
 
-    if not (data_dir() / name).exists():
+    if not imagenet.is_on_disk(name):
         pytest.skip(f"{name} was not fetched: `python -m wna_utils data {name}` does")
     cat, cup = data.chelsea()[:, 75:375], data.coffee()[:, 100:500]
     images = torch.stack([torch.from_numpy(resize(each, (224, 224))).permute(2, 0, 1).float() for each in (cat, cup)])

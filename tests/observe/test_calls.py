@@ -50,6 +50,15 @@ def test_record_keeps_them_and_what_each_block_added():
     np.testing.assert_allclose(again.whole.means, recording.whole.means, rtol=1e-6)
 
 
+def test_score_of_minus_infinity_is_told():
+    class Certain(torch.nn.Module):
+        def forward(self, x):
+            return torch.tensor([0.0, -torch.inf]).expand(len(x), 2)
+
+    with pytest.raises(ValueError, match="scores of −∞ have no mean: have the network answer with probabilities"):
+        observe(Certain(), NOISE, 50, into=CallTally(), cache=False)
+
+
 def test_no_stimuli_have_no_calls():
     tally = CallTally()
     with pytest.raises(ValueError, match="n must be 1 or more"):
@@ -66,3 +75,4 @@ def test_share_that_the_highest_scores_have():
     counts, scores = np.array([10, 0, 30, 60]), np.array([3.0, 2.0, 1.0, 0.0])
     assert share_of_highest(counts, scores, top=2) == pytest.approx(0.1)
     assert share_of_highest(counts, scores, top=10) == 1
+    assert np.isnan(share_of_highest(0 * counts, scores))

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from wna_utils.data import imagenet
 from wna_utils.networks import architectures
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.layers import readout
+from wna_utils.networks.observer import Observer
 from wna_utils.networks.training import Recipe, trained
 from wna_utils.observe import loop
 from wna_utils.observe import recorded_tallies as tallies
@@ -21,7 +23,7 @@ from wna_utils.observe.spike_triggered_average import FieldTally
 from wna_utils.observe.tally import ClassTally
 from wna_utils.stimuli.blocks import CPU, Block
 from wna_utils.stimuli.white import WhiteNoise
-from wna_utils.support import recorded
+from wna_utils.support import paths, recorded
 
 QUICK = Recipe(epochs=1)
 N = 6_000
@@ -205,3 +207,26 @@ def test_sum_of_a_recorded_and_a_computed_tally_is_not_recorded(network, noise):
 def test_another_kind_of_tally_is_computed(network, noise):
     assert not observe(readout(network, "conv1"), noise, N, into=FieldTally()).recorded
     assert not observe(network, noise, 4_000).recorded
+
+
+def test_records_of_networks_that_were_not_fetched_are_passed_over(monkeypatch, tmp_path):
+    """Noise that was shown to a network of ImageNet, but another observer: nothing is fetched to find that out."""
+    monkeypatch.setenv("WNA_DATA", str(tmp_path))
+    monkeypatch.setattr(imagenet, "weights_folder", lambda _: pytest.fail("it was fetched"))
+    monkeypatch.setattr(recorded, "folder", lambda: paths.ROOT / "book" / "recorded")
+    path = next((recorded.folder() / "tallies").glob("resnet50-imagenet-graded*"))
+    shown = Shown(**recorded.about(path)["shown"])
+    observer = Observer(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)).eval(), (3, 8, 8))
+    tally = shown.empty()
+    tally.prepare(observer)
+    assert tallies.find(observer, shown.source(), shown.n, tally) is None
+
+
+@pytest.mark.usefixtures("network")
+def test_record_of_another_kind_is_not_taken_for_it(records_folder):
+    path = next((records_folder / "tallies").glob("*-conv1-*"))
+    tensors, about = recorded.read(path)
+    other = Shown(**about["shown"] | {"n": 2_000})
+    recorded.write(other.path, tensors, about)
+    with pytest.raises(ValueError, match="is of something else"):
+        tallies.load(other)

@@ -49,7 +49,7 @@ def list_files():
 
 def write(shown, source):
     recording = Recording(shown.empty(), shown.n // 2_000)
-    observe(shown.units(), source, shown.n, into=recording, cache=False)
+    observe(shown.observer(source.shape), source, shown.n, into=recording, cache=False)
     tallies.write(shown, recording, 2_000, MADE)
 
 
@@ -307,6 +307,40 @@ def test_noise_in_colour_takes_turns(records_folder, monkeypatch):
         shown_again.add(tally.difference)
         assert audit(blocks=2)[1].difference == 0
     assert shown_again == {None, 0}
+
+
+@pytest.fixture
+def of_layers(made, records_folder):
+    """What tallies of layers and of calls are of."""
+    folder, by_class = made
+    shutil.copytree(folder, records_folder, dirs_exist_ok=True)
+    layers = Shown(by_class.network, 4_000, activations="input conv1 fc1")
+    calls = Shown(by_class.network, 4_000, calls=True)
+    for each in (layers, calls):
+        write(each, each.source())
+    list_files()
+    return layers, calls
+
+
+def test_layers_and_calls_that_are_as_they_were_pass(of_layers):
+    assert not [finding.problem for finding in audit(blocks=2) if finding.problem]
+
+
+@pytest.mark.parametrize("name", ["0 input counts", "0 conv1 counts", "0 fc1 counts"])
+def test_one_altered_count_of_any_layer_is_found(of_layers, name):
+    def alter(tensors):
+        tensors[name][:2] += torch.tensor([1, -1])
+
+    rewrite(of_layers[0].path, alter)
+    [problem] = problems()
+    assert "block by block" in problem
+
+
+@pytest.mark.parametrize(("which", "name"), [(0, "0 conv1 sums"), (1, "0 scores")])
+def test_sums_that_cannot_be_are_found(of_layers, which, name):
+    rewrite(of_layers[which].path, lambda tensors: tensors[name].mul_(3))
+    [problem] = problems()
+    assert "sums of squares are less than they can be" in problem
 
 
 def test_number_of_blocks_is_checked(shown):

@@ -42,7 +42,7 @@ NAMES = [
     "cnn-digits-X-0-to-1-1-epochs-seed-0",
     "cnn-digits-1-or-7-1-epochs-seed-0",
     "cnn-digits-1-or-7-1-epochs-seed-0-trials-gamma-0.3-4000",
-    "cnn-digits-1-epochs-seed-0-input-conv1-fc1-white-4000",
+    "cnn-digits-1-epochs-seed-0-averages-of-input-conv1-fc1-white-4000",
     "cnn-digits-1-epochs-seed-0-calls-pink-block-50-200",
     "course-cnn_softmax-digits-1-epochs-seed-0",
 ]
@@ -100,11 +100,27 @@ def test_networks_of_others_are_planned_by_what_they_are_shown(records_folder):
     assert tally.name == "resnet50-imagenet-calls-white-block-25-side-8-100"
     assert tally.shown.source().shape == (3, 8, 8)
     assert tally.shown.source().block_size == 25
-    for wrong, sentence in (("dataset: mnist", "resnet50 is not trained on mnist"), ("block: 30", "multiple of 30")):
-        known = "dataset: imagenet" if "dataset" in wrong else "block: 25"
-        (records_folder / "plan.yml").write_text(line.replace(known, wrong))
-        with pytest.raises(ValueError, match=sentence):
-            records.missing([])
+
+
+@pytest.mark.parametrize(
+    ("known", "wrong", "sentence"),
+    [
+        ("dataset: imagenet", "dataset: mnist", "resnet50 is not trained on mnist"),
+        ("block: 25", "block: 30", "multiple of 30"),
+        ("block: 25", "block: 0", "greater than 0"),
+        ("block: 25", "bolck: 25", "Extra inputs are not permitted"),
+        ("block: 25, ", "", "needs a number of images in a block"),
+        ("calls: true", "calls: true, graded: scores", "only one of graded and calls can be kept"),
+        ("seeds: 1", "seeds: 1, backdoor: X 0 1", "are not trained here: leave out backdoor"),
+    ],
+)
+def test_plan_that_contradicts_itself_is_refused(records_folder, known, wrong, sentence):
+    line = "- {model: resnet50, dataset: imagenet, seeds: 1, shown: [{calls: true, how: {block: 25, side: 8}, n: 100}]}"
+    text = line.replace(known, wrong)
+    assert text != line
+    (records_folder / "plan.yml").write_text(text if "needs" not in sentence else text.replace("n: 100", "n: 2_000"))
+    with pytest.raises(ValueError, match=sentence):
+        records.missing([])
 
 
 def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):

@@ -36,6 +36,11 @@ def test_pink_noise_falls_with_frequency_and_has_the_spread_of_white():
     assert (channels - torch.eye(3)).abs().max() < 0.1
 
 
+def test_pink_noise_of_no_images_is_refused():
+    with pytest.raises(ValueError, match="shape must be"):
+        PinkNoise((3, 0, 8))
+
+
 def test_pink_noise_depends_on_seed_and_number_alone():
     source, again = PinkNoise((1, 16, 16), seed=3), PinkNoise((1, 16, 16), seed=3)
     assert torch.equal(source.block(5).noise, again.block(5).noise)

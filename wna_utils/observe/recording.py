@@ -19,10 +19,6 @@ OWN = ("by_block", "brightness")
 COUNTS = "counts"  # what images are counted in, at the end of a name such as "noise counts"
 WHOLE = {COUNTS, "images"}  # numbers of images, kept as they are
 UNDIVIDED = (FieldTally, ActivationTally, CallTally)  # in one part: no halves of them are compared
-    FieldTally,
-    ActivationTally,
-    CallTally,
-)  # in one part: the first has groups, of the others no one asks halves
 
 Kind = TypeVar("Kind", ClassTally, CellTally, CallTally, ActivationTally, FieldTally)
 
