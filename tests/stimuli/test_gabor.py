@@ -5,11 +5,12 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
+from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli import gabor as gabor_noise
 from wna_utils.stimuli import wavelets
 from wna_utils.stimuli.blocks import LARGEST as BLOCK
-from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, wavelet_weights
+from wna_utils.stimuli.gabor import GaborNoise, fit_gabor, gabor_of, record_model, wavelet_weights
 from wna_utils.stimuli.philox import uniform
 from wna_utils.stimuli.wavelets import authors_bank, gabor_bank
 from wna_utils.support.identity import identity
@@ -192,3 +193,13 @@ def test_a_damaged_model_is_fitted_again(digits):
 def test_bad_input_is_named_in_one_sentence(make, sentence, digits):
     with pytest.raises(ValueError, match=sentence):
         make(digits)
+
+
+def test_model_of_a_name_is_the_fitted_one_and_reads_no_images_if_recorded(digits, records_folder, monkeypatch):
+    fitted = gabor_of("digits")
+    assert torch.equal(fitted.components, fit_gabor(digits).components)
+    record_model(digits, "paper", {})
+    monkeypatch.setattr(datasets, "load", lambda _: pytest.fail("images were read"))
+    torch.testing.assert_close(gabor_of("digits").components, fitted.components, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ValueError, match="dataset must be one of mnist, "):
+        gabor_of("imagenet")

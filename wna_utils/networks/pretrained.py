@@ -85,8 +85,9 @@ def weights_of(name: str) -> str:
 
 
 def _mobilenet(folder: Path) -> nn.Module:
-    network = torchvision.models.mobilenet_v2()
-    network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True))
+    with torch.device("meta"):  # no weights are drawn only to be thrown away
+        network = torchvision.models.mobilenet_v2()
+    network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True), assign=True)
     return Prepared(network, *USUAL, swapped=False)
 
 
@@ -103,10 +104,11 @@ def _resnet(folder: Path) -> nn.Module:
     It strides in the first convolution of a block, where torchvision's strides in the second; its convolutions have
     biases, which are taken off the running means that follow; and blue comes first.
     """
-    network = torchvision.models.resnet50(norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
+    with torch.device("meta"):
+        network = torchvision.models.resnet50(norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
     for stage in (network.layer2, network.layer3, network.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
-    network.load_state_dict(_state_of(network, _arrays(folder)))
+    network.load_state_dict(_state_of(network, _arrays(folder)), assign=True)
     means = [123.68, 116.779, 103.939]  # of red, green and blue, in 0…255
     return Prepared(network, [each / 255 for each in means], [1 / 255] * 3, swapped=True)
 
@@ -114,8 +116,8 @@ def _resnet(folder: Path) -> nn.Module:
 def _arrays(folder: Path) -> dict[str, Tensor]:
     """The arrays of a TensorFlow.js model, by name."""
     layout: list[dict[str, Any]] = json.loads((folder / RESNET_LAYOUT).read_text())["weightsManifest"][0]["weights"]
-    numbers = torch.frombuffer(bytearray((folder / RESNET).read_bytes()), dtype=torch.float32)
     sizes = [torch.Size(each["shape"]).numel() for each in layout]
+    numbers = torch.from_file(str(folder / RESNET), size=sum(sizes), dtype=torch.float32)  # read as it is needed
     return {each["name"]: part.view(each["shape"]) for each, part in zip(layout, numbers.split(sizes), strict=True)}
 
 
@@ -133,7 +135,9 @@ def _state_of(network: nn.Module, arrays: dict[str, Tensor]) -> dict[str, Tensor
             state[name] = arrays[f"{_normalization(convolution)}/{OF_NORMALIZATION[of]}"]
             if of == "running_mean":
                 state[name] = state[name] - arrays[f"{convolution}/bias"]
-    return {name: each.contiguous() for name, each in state.items()}
+        else:  # batches that a normalization was trained on
+            state[name] = torch.zeros((), dtype=torch.long)
+    return {name: each.clone(memory_format=torch.contiguous_format) for name, each in state.items()}
 
 
 def _convolution(layer: str) -> str:

@@ -1,7 +1,7 @@
 """Stimuli: sources of numbered blocks of images, made of noise, pictures, or both."""
 
 from wna_utils.stimuli.blocks import Block, SmallBlocks, Source
-from wna_utils.stimuli.gabor import GaborModel, GaborNoise, fit_gabor
+from wna_utils.stimuli.gabor import GaborModel, GaborNoise, fit_gabor, gabor_of
 from wna_utils.stimuli.generated import GeneratedNoise
 from wna_utils.stimuli.mixtures import mixed
 from wna_utils.stimuli.pictures import Pictures, SignalPlusNoise
@@ -24,5 +24,6 @@ __all__ = [
     "Source",
     "WhiteNoise",
     "fit_gabor",
+    "gabor_of",
     "mixed",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
 from wna_utils.stimuli.blocks import CPU, Block, Source
 from wna_utils.stimuli.philox import uniform
@@ -108,6 +109,19 @@ def recorded_model(dataset: str, bank_of: str = "paper") -> GaborModel:
     """The recorded model of the data set of this name; raises `ValueError` if its file is missing or damaged."""
     tensors, _ = recorded.read(recorded_path(dataset, bank_of))
     return _model(tensors)
+
+
+def gabor_of(name: str) -> GaborModel:
+    """The `GaborModel` of the data set of this name; where it is recorded, the images are not read.
+
+    Raises `ValueError` for an unknown name.
+    """
+    one_of("dataset", name, datasets.NAMES)
+    path = recorded_path(name)
+    if recorded.used() and path.exists():
+        recorded.note(path)
+        return recorded_model(name)
+    return fit_gabor(datasets.load(name))
 
 
 def _model(tensors: dict[str, Tensor]) -> GaborModel:
