@@ -128,6 +128,12 @@ def test_new_notebook_declares_types_of_its_own(tmp_path, monkeypatch):
         params.check("mine", {"n": 5}, {"n": 5})
 
 
+def test_folder_that_is_not_there_is_told(tmp_path):
+    assert params.check("imagenet_white_noise", {"photographs": str(tmp_path)}).photographs == str(tmp_path)
+    with pytest.raises(ValueError, match="photographs: must be a folder that is there; got '/nowhere'"):
+        params.check("imagenet_white_noise", {"photographs": "/nowhere"}, {"photographs": "/nowhere"})
+
+
 def test_class_that_is_called_by_a_number_may_be_given_as_one():
     assert params.check("southampton", {"target_class": 3}, {"target_class": 3}).target_class == "3"
 

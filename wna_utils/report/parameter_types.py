@@ -4,6 +4,7 @@ They are pydantic's types: any other, `Annotated[int, Field(ge=3)]` for example,
 cell and used in the same way.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from wna_utils.data import datasets
 from wna_utils.interventions import stimulation
 from wna_utils.interventions.backdoors import Backdoor
+from wna_utils.networks import pretrained
 from wna_utils.report.profiles import PROFILES
 from wna_utils.stimuli import white
 from wna_utils.support import devices
@@ -34,6 +36,12 @@ def _device(value: str) -> str:
     return value
 
 
+def _folder(value: str) -> str:
+    if value and not Path(value).is_dir():
+        raise ValueError("must be a folder that is there")
+    return value
+
+
 def _rising(values: list) -> list:
     if values != sorted(set(values)):
         raise ValueError("must rise from one to the next")
@@ -46,6 +54,7 @@ def _as_text(value: object) -> object:
 
 
 Profile = Literal[*PROFILES]
+ImageNetwork = Literal[*pretrained.KNOWN]
 DatasetName = Literal[*datasets.NAMES]
 Distribution = Literal[*white.DISTRIBUTIONS]
 Precision = Literal[*devices.PRECISIONS]
@@ -58,6 +67,9 @@ Index = Annotated[int, Field(ge=0)]
 Shuffles = Annotated[int, Field(ge=20)]  # enough for an interval of 95 %
 Crowd = Annotated[int, Field(ge=50)]  # images among which each has twenty neighbours, and more
 Levels = Annotated[int, Field(ge=2)]
+
+Grid = Annotated[int, Field(ge=4, le=pretrained.SIDE)]  # pixels a side, of noise that a network sees enlarged
+Folder = Annotated[str, AfterValidator(_folder)]  # or none, ""
 
 Bottleneck = Annotated[int, Field(ge=1)]  # numbers in a map
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
