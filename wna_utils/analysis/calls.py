@@ -5,11 +5,9 @@ import numpy as np
 
 def effective_classes(counts: np.ndarray) -> float:
     """Number of equally frequent classes of the same entropy as counts (K,); NaN if there are none."""
-    total = counts.sum()
-    if not total:
-        return np.nan
-    share = counts[counts > 0] / total
-    return float(np.exp(-(share * np.log(share)).sum()))
+    from scipy.stats import entropy
+
+    return float(np.exp(entropy(counts))) if counts.any() else np.nan
 
 
 def share_of_highest(counts: np.ndarray, scores: np.ndarray, top: int = 10) -> float:

@@ -3,11 +3,11 @@
 import numpy as np
 
 from wna_utils.networks.observer import SCORES, Answers, Observer
-from wna_utils.observe.tally import UNIT, Tally
+from wna_utils.observe.tally import UNIT, CountingTally
 from wna_utils.stimuli.blocks import Block
 
 
-class CallTally(Tally):
+class CallTally(CountingTally):
     """Numbers of stimuli by class of response, and sums and sums of squares of every class's score, (K,) each."""
 
     def _room(self, observer: Observer) -> dict[str, tuple[int, ...]]:
@@ -25,16 +25,6 @@ class CallTally(Tally):
         self._count("counts", called.bincount(minlength=scores.shape[1]))
         self._count("scores", scores.sum(0))
         self._count("score squares", scores.square().sum(0))
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Stimuli per class, (K,) int64."""
-        return self._sums["counts"].numpy()
-
-    @property
-    def n(self) -> int:
-        """Stimuli in all."""
-        return int(self.counts.sum())
 
     @property
     def means(self) -> np.ndarray:

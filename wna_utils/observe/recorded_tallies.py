@@ -90,9 +90,9 @@ class Shown:
             dataset = recorded_networks.dataset_of(self.network)
             noise = WhiteNoise(dataset.shape, seed=self.seed)
             return SignalPlusNoise(dataset.x_test, dataset.y_test, noise, **how)
-        channels, *sides = named.shape_of(self.network)
-        shape = (channels, side, side) if side else (channels, *sides)
-        return {"white": WhiteNoise, "pink": PinkNoise}[self.noise](shape, seed=self.seed, **how)
+        channels, height, width = named.shape_of(self.network)
+        shape = channels, side or height, side or width
+        return WhiteNoise(shape, seed=self.seed, **how) if self.noise == "white" else PinkNoise(shape, self.seed, **how)
 
     def units(self) -> nn.Module:
         """What is shown the noise: the network, or the units of the layer."""

@@ -142,7 +142,21 @@ class Tally(ABC):
         self._full = torch.zeros((), dtype=torch.bool)
 
 
-class ClassTally(Tally):
+class CountingTally(Tally):
+    """Base of tallies that count stimuli by class of response, among others."""
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Images per class, (K,) int64."""
+        return self._sums["counts"].numpy()
+
+    @property
+    def n(self) -> int:
+        """Images in all."""
+        return int(self.counts.sum())
+
+
+class ClassTally(CountingTally):
     """Counts (K,), sums and sums of squares (K, c, h, w) of images, by class of response.
 
     The maps read off it are masked arrays: a class without enough images is masked ("no samples"), and NaN lies
@@ -199,16 +213,6 @@ class ClassTally(Tally):
         self._count("sums", added[0].view(shape))
         self._count("squares", added[1].view(shape))
         self._count("counts", torch.zeros_like(self._sums["counts"]).index_add_(0, rows, torch.ones_like(rows)))
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Images per class, (K,) int64."""
-        return self._sums["counts"].numpy()
-
-    @property
-    def n(self) -> int:
-        """Images in all."""
-        return int(self.counts.sum())
 
     @property
     def reached(self) -> np.ndarray:
