@@ -125,7 +125,7 @@ def photographs(folder: str | Path = "", side: int = 8) -> tuple[Tensor, Tensor]
         raise ValueError(f"thumbnails have {THUMBNAIL} pixels a side, not {side}: give a folder of photographs")
     if not folder:
         return interpolate(thumbnails(), size=side, mode="area"), torch.arange(len(classes()))
-    files = sorted(each for each in Path(folder).glob("*") if each.suffix.lower() in PICTURES)
+    files = pictures_in(folder)
     if not files:
         raise ValueError(f"{folder} has no photographs: put files in it that are called NNN_name.jpg, NNN the class")
     numbers = []
@@ -135,6 +135,11 @@ def photographs(folder: str | Path = "", side: int = 8) -> tuple[Tensor, Tensor]
             raise ValueError(f"{file} must be called NNN_name.jpg, NNN being its class of ImageNet, 0 to 999")
         numbers.append(int(number))
     return torch.stack([_shrunk(file, side) for file in files]), torch.tensor(numbers)
+
+
+def pictures_in(folder: str | Path) -> list[Path]:
+    """The picture files of a folder, in the order in which `photographs` gives them."""
+    return sorted(each for each in Path(folder).glob("*") if each.suffix.lower() in PICTURES)
 
 
 def _shrunk(file: Path, side: int) -> Tensor:

@@ -13,12 +13,20 @@ from torch.nn.functional import interpolate
 from wna_utils.data import imagenet
 from wna_utils.data.imagenet import MOBILENET, RESNET, RESNET_LAYOUT
 from wna_utils.networks.compiling import operations
+from wna_utils.networks.observer import SCORES
+from wna_utils.support.checks import one_of
 from wna_utils.support.fingerprint import digest
 
 USUAL = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # mean and standard deviation of ImageNet's colours
 SIDE = 224  # pixels, of the images that they were trained on
 UNTRAINED = ("untrained", "untrained_too")  # stand in for a trained one where things are tried without a download
 KNOWN = (*imagenet.NETWORKS, *UNTRAINED)
+# What is compared from the first layer to the last but the scores: seven of each, as AlexNet has before its output.
+LAYERS = {
+    "mobilenet_v2": [*(f"features.{i}" for i in (0, 3, 6, 10, 13, 17)), "flatten"],
+    "resnet50": ["maxpool", "layer1", "layer2", "layer3.2", "layer3", "layer4", "flatten"],
+    **{name: ["0", "1", "2"] for name in UNTRAINED},
+}
 BRANCHES = {"conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c", "downsample": "branch1"}
 OF_CONVOLUTION = {"weight": "kernel"}
 OF_NORMALIZATION = {
@@ -71,6 +79,12 @@ def load(name: str) -> nn.Module:
         return _untrained(UNTRAINED.index(name)).eval()
     folder = imagenet.weights_folder(name)
     return {"mobilenet_v2": _mobilenet, "resnet50": _resnet}[name](folder).eval()
+
+
+def layers_of(name: str) -> dict[str, str]:
+    """Layers of a network from the first to the scores, by a short name: the nodes that an observer reads there."""
+    one_of("network", name, KNOWN)
+    return {layer: f"network.{layer}" for layer in LAYERS[name]} | {SCORES: SCORES}
 
 
 @cache
