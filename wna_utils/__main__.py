@@ -42,6 +42,7 @@ def write_pages() -> None:
     for name, (chapter, figure) in pages.PICTURES.items():
         pages.write_picture(paths.CHAPTERS / f"{chapter}.ipynb", figure, folder / f"{name}.png")
     pages.write_status(executed, folder)
+    pages.write_photographs(folder)
     pages.write_notice(executed, folder)
     if unread := pages.unread_records(executed):
         print(f"No chapter reads these records: {', '.join(unread)}.")

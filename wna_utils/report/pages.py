@@ -1,4 +1,4 @@
-"""What pages include that is made from the executed chapters: status of the build, banner, records, cover."""
+"""What pages include that is made anew in every build: status, banner, records, photographs, cover."""
 
 import base64
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from wna_utils.data import imagenet, photographs
 from wna_utils.report.audit import Finding
 from wna_utils.report.profiles import notice
 from wna_utils.support import paths, recorded
@@ -69,6 +70,30 @@ def write_records(findings: list[Finding], folder: Path) -> None:
             table = pd.DataFrame(rows).fillna("–")
             parts.append(f"### {title}\n\n{markdown(table)}\n\n{files_in_words}, {size:.1f} MB.\n")
     write(folder / "records.md", "\n".join(parts))
+
+
+def write_photographs(folder: Path) -> None:
+    """Write `photographs.md`: every photograph of the book's own, what it shows, and who made it, group by group."""
+    parts = []
+    for group, rows in pd.read_csv(photographs.FOLDER / photographs.GROUPS).groupby("group", sort=False):
+        cards = "\n".join(_card(row) for _, row in rows.iterrows())
+        parts.append(f"## {group.capitalize()}\n\n::::{{grid}} 2 3 4 4\n:gutter: 2\n\n{cards}\n::::\n")
+    write(folder / "photographs.md", "\n".join(parts))
+
+
+def _card(row: pd.Series) -> str:
+    """A photograph with its class, what else is known of it, and its author, licence and source."""
+    named = imagenet.classes()[int(row.file[:3])]
+    shows = "" if row.shows == named else f": {row.shows}"
+    lines = [
+        ":::{grid-item-card}",
+        f":img-top: photographs/{row.file}",
+        f":img-alt: {row.shows}",
+        f"**{named}**{shows}",
+        f"{row.author}, [{row.licence}]({row.source})",
+        ":::",
+    ]
+    return "\n\n".join(["\n".join(lines[:3]), lines[3], "\n".join(lines[4:])])
 
 
 def unread_records(chapters: list[Path]) -> list[str]:
