@@ -34,7 +34,8 @@ def planted(random, images=40, units=50, noise=(2.0, 2.0)):
 
 @pytest.mark.parametrize("distance", ["correlation", "euclidean"])
 def test_matrices_and_similarities_are_those_of_rsatoolbox(distance):
-    rsatoolbox = pytest.importorskip("rsatoolbox")
+    import rsatoolbox
+
     random = np.random.default_rng(0)
     activations = [random.normal(size=(12, 30)) for _ in range(2)]
     theirs = [rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(each), method=distance) for each in activations]

@@ -14,7 +14,7 @@ from scipy.stats import norm, rankdata
 from torch import Tensor
 
 from wna_utils.analysis.estimates import Estimate
-from wna_utils.networks.observer import Observer
+from wna_utils.networks.observer import Answers, Observer
 from wna_utils.support.checks import one_of, whole
 
 DISTANCES = ("correlation", "euclidean")
@@ -40,8 +40,12 @@ def dissimilarities(activations: np.ndarray, distance: str = "correlation") -> n
 
 def by_layer(observer: Observer, images: Tensor, distance: str = "correlation") -> dict[str, np.ndarray]:
     """Dissimilarities of images (n, c, h, w) in each layer that an observer reads; see `dissimilarities`."""
-    answers = observer(images)
-    return {layer: dissimilarities(answers.pop(layer).cpu().numpy(), distance) for layer in observer.layers}
+    return of_layers(observer(images), distance)
+
+
+def of_layers(answers: Answers, distance: str = "correlation") -> dict[str, np.ndarray]:
+    """Dissimilarities of n images in each layer, of which an observer answered the activations (n, …)."""
+    return {layer: dissimilarities(each.cpu().numpy(), distance) for layer, each in answers.items()}
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:

@@ -11,6 +11,8 @@ from wna_utils.networks.observer import Observer, observer_of
 from wna_utils.support.checks import at_least, positive, whole
 from wna_utils.support.progress import bar
 
+FEWER = 4  # times, in a batch: for a gradient the activations of all layers are kept
+
 
 @dataclass(frozen=True)
 class Ascent:
@@ -59,7 +61,7 @@ def ascend(
     observer = observer_of(network, tuple(start.shape[1:]), device=device)
     aims = _classes(targets, len(start), observer.classes)
     home = start if centre is None else centre.expand_as(start)
-    parts = [each.split(observer.batch_size) for each in (start, aims, home)]
+    parts = [each.split(max(1, observer.batch_size // FEWER)) for each in (start, aims, home)]
     found = []
     with bar(zip(*parts, strict=True), total=len(parts[0]), desc="ascending", unit="batch") as progress:
         for batch, aim, own in progress:
@@ -102,7 +104,7 @@ def _climb(
     wanted = torch.tensor(levels, dtype=torch.double)
     climbing = torch.arange(len(start))  # those that have not reached the last level
     for step in range(steps + 1):
-        shown = now[climbing].requires_grad_()
+        shown = now[climbing].to(memory_format=torch.channels_last).requires_grad_()
         found = observer.differentiable(shown).double().log_softmax(1)
         gained = found[torch.arange(len(climbing)), aims[climbing]]
         short = probability[:, climbing] < wanted[:, None]  # levels that were not reached before

@@ -23,9 +23,21 @@ UNTRAINED = ("untrained", "untrained_too")  # stand in for a trained one where t
 KNOWN = (*imagenet.NETWORKS, *UNTRAINED)
 # What is compared from the first layer to the last but the scores: seven of each, as AlexNet has before its output.
 LAYERS = {
-    "mobilenet_v2": [*(f"features.{i}" for i in (0, 3, 6, 10, 13, 17)), "flatten"],
-    "resnet50": ["maxpool", "layer1", "layer2", "layer3.2", "layer3", "layer4", "flatten"],
-    **{name: ["0", "1", "2"] for name in UNTRAINED},
+    "mobilenet_v2": {
+        "stem": "features.0",
+        **{f"block {i}": f"features.{i}" for i in (3, 6, 10, 13, 17)},
+        "pooled": "flatten",
+    },
+    "resnet50": {
+        "stem": "maxpool",
+        "stage 1": "layer1",
+        "stage 2": "layer2",
+        "half of stage 3": "layer3.2",
+        "stage 3": "layer3",
+        "stage 4": "layer4",
+        "pooled": "flatten",
+    },
+    **{name: {"convolution": "0", "rectified": "1", "flat": "2"} for name in UNTRAINED},
 }
 BRANCHES = {"conv1": "branch2a", "conv2": "branch2b", "conv3": "branch2c", "downsample": "branch1"}
 OF_CONVOLUTION = {"weight": "kernel"}
@@ -84,7 +96,7 @@ def load(name: str) -> nn.Module:
 def layers_of(name: str) -> dict[str, str]:
     """Layers of a network from the first to the scores, by a short name: the nodes that an observer reads there."""
     one_of("network", name, KNOWN)
-    return {layer: f"network.{layer}" for layer in LAYERS[name]} | {SCORES: SCORES}
+    return {layer: f"network.{node}" for layer, node in LAYERS[name].items()} | {SCORES: SCORES}
 
 
 @cache
