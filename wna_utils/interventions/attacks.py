@@ -126,16 +126,20 @@ def perceptibility(images: Tensor, attacked: Tensor) -> dict[str, float]:
 
     Structural similarity (SSIM) is 1 for identical images and near 0 for unrelated ones.
     """
-    from skimage.metrics import structural_similarity
-
     moved = (attacked - images).flatten(1)
-    pairs = zip(images.numpy(), attacked.numpy(), strict=True)
-    similar = [structural_similarity(a, b, data_range=1.0, channel_axis=0) for a, b in pairs]
     return {
         "L2": float(moved.norm(dim=1).mean()),
         "L∞": float(moved.abs().amax(1).mean()),
-        "SSIM": float(np.mean(similar)),
+        "SSIM": float(similarity_of(images, attacked).mean()),
     }
+
+
+def similarity_of(images: Tensor, attacked: Tensor) -> np.ndarray:
+    """Structural similarity of each image (n, c, h, w) to what became of it, (n,)."""
+    from skimage.metrics import structural_similarity
+
+    pairs = zip(images.numpy(), attacked.numpy(), strict=True)
+    return np.array([structural_similarity(a, b, data_range=1.0, channel_axis=0) for a, b in pairs])
 
 
 def outcome(

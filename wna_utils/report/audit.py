@@ -9,7 +9,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from wna_utils.data import imagenet
+from wna_utils.data import imagenet, photographs
+from wna_utils.interventions import adversarial_study
 from wna_utils.networks import named, pretrained
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.observer import Observer
@@ -29,6 +30,7 @@ from wna_utils.support.progress import bar
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
+APART = 0.01  # of a dissimilarity, from 0 to 2, and of a probability: images are kept in half precision
 TEST_IMAGES = 500
 # One build of so many, on average, shows a network noise in colour again, or averages activations, or shows noise to a
 # network of ImageNet: that takes most of an audit's time.
@@ -89,7 +91,7 @@ def _key(blocks: int, device: str) -> str:
 def _findings(blocks: int, device: str) -> list[Finding]:
     """What is found when some of every record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
-    kinds |= {"noise": _finite, "photographs": _photographs}
+    kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
     with bar(recorded.files(), desc="auditing the records", unit="record") as progress:
         return [kinds[path.parent.name](path, device=device) for path in progress]
 
@@ -161,6 +163,20 @@ def _photographs(path: Path, device: str) -> Finding:
         if not largest <= SCORES:
             return _problem(path, f"is of another {network} than was fetched: scores differ by {largest:.1%}", largest)
     return Finding(recorded.name_of(path), largest)
+
+
+def _study(path: Path, blocks: int, device: str) -> Finding:
+    """What a network that was fetched holds alike: in turns, and if it is on disk."""
+    name, network = recorded.name_of(path), recorded.about(path)["network"]
+    waits = blocks == 1 and _chosen(f"turn of {name}", LARGE) > 0
+    if waits or not imagenet.is_on_disk(network):
+        return Finding(name)
+    again = adversarial_study.read_again(network, photographs.load(), device)
+    if not again.apart <= APART:
+        return _problem(path, f"is not what its network holds alike: {again.apart:.2f} apart", again.apart)
+    if not again.probability >= recorded.about(path)["making"]["confidence"] - APART:
+        return _problem(path, f"keeps noise that its network is sure of to {again.probability:.1%} only")
+    return Finding(name, again.apart)
 
 
 def _tally(path: Path, blocks: int, device: str) -> Finding:

@@ -21,6 +21,7 @@ RECORDS = {
     "tallies": "Tallies",
     "courses": "Courses of training",
     "noise": "Models of noise",
+    "representations": "What layers hold alike",
 }
 
 

@@ -1,4 +1,4 @@
-"""The kinds of records and how each is made: networks, models of noise, tallies, courses of training."""
+"""The kinds of records and how each is made: networks, models of noise, tallies, courses of training, studies."""
 
 import time
 from dataclasses import asdict, dataclass, replace
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from wna_utils.analysis import courses
-from wna_utils.data import datasets
+from wna_utils.data import datasets, photographs
 from wna_utils.data.datasets import Dataset
+from wna_utils.interventions import adversarial_study
+from wna_utils.interventions.adversarial_study import Making
 from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.networks import architectures, named, pretrained, training
 from wna_utils.networks import recorded_networks as networks
@@ -227,6 +229,38 @@ class Followed:
         courses.write(found, *how, made)
 
 
+@dataclass(frozen=True)
+class Studied:
+    """What a fetched network's layers hold alike of photographs and adversarial images, to be recorded."""
+
+    network: Fetched
+
+    @property
+    def path(self) -> Path:
+        return adversarial_study.path_of(self.network.model)
+
+    @property
+    def name(self) -> str:
+        return recorded.name_of(self.path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded, of the photographs and the making that are the book's now."""
+        return adversarial_study.is_recorded(self.network.model, photographs.load(), Making())
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations that it takes, for thirty steps with gradients, about, from each photograph."""
+        return 3 * 30 * len(photographs.load().labels) * self.network.per_image
+
+    def make(self, device: str) -> None:
+        made, started = _made(device), time.monotonic()
+        shown = photographs.load()
+        found = adversarial_study.computed(self.network.model, shown, Making(), device)
+        made["seconds"] = round(time.monotonic() - started)
+        adversarial_study.write(self.network.model, found, shown, made)
+
+
 @cache
 def _per_image(model: str, dataset: str) -> float:
     of = datasets.load(dataset)
@@ -234,7 +268,7 @@ def _per_image(model: str, dataset: str) -> float:
     return operations(network, of.x_test[:1])
 
 
-Record = Trained | Fitted | Tallied | Followed
+Record = Trained | Fitted | Tallied | Followed | Studied
 
 
 def _made(device: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Record, Tallied, Trained
+from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Record, Studied, Tallied, Trained
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
 
@@ -77,18 +77,21 @@ class Entry(_Strict):
     over: PositiveInt = 1
     in_noise: NonNegativeFloat = 0.0
     course: Course | None = None
+    adversarial: bool = False
 
     @model_validator(mode="after")
     def _possible(self):
         if (self.model in imagenet.NETWORKS) != (self.dataset == named.IMAGENET):
             raise ValueError(f"{self.model} is not trained on {self.dataset}")
         if self.dataset == named.IMAGENET:
-            given = self.model_fields_set - {"model", "dataset", "seeds", "shown"}
+            given = self.model_fields_set - {"model", "dataset", "seeds", "shown", "adversarial"}
             if given:
                 raise ValueError(f"networks of ImageNet are not trained here: leave out {', '.join(sorted(given))}")
             if not all(each.how.block and each.noise != "trials" for each in self.shown):
                 raise ValueError("noise for networks of ImageNet needs a number of images in a block, and is no trials")
             return self
+        if self.adversarial:
+            raise ValueError("adversarial images are recorded of networks of ImageNet")
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
         if self.in_noise and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):
@@ -104,6 +107,8 @@ class Entry(_Strict):
         for seed in range(self.seeds):
             if self.dataset == named.IMAGENET:
                 network = Fetched(self.model)
+                if self.adversarial:
+                    yield Studied(network)
                 yield from (self._tallied(network, noise, seed) for noise in self.shown)
                 continue
             how = self.recipe, self.backdoor, self.classes, self.over, self.in_noise

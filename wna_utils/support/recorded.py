@@ -1,7 +1,7 @@
 """The read-only tier of the cache: results that took hours, kept in `book/recorded/` as part of the repository.
 
 Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, courses of training in
-`courses/`, thumbnails in `photographs/`; `SHA256SUMS` holds their hashes.
+`courses/`, thumbnails in `photographs/`, what layers hold alike in `representations/`; `SHA256SUMS` holds their hashes.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def taken() -> list[str]:
 
 
 def path_of(kind: str, name: str) -> Path:
-    """The file of the record of this kind ("networks", "tallies", "courses", "noise" or "photographs") and name."""
+    """The file of the record of this kind ("networks", "tallies", "courses", "noise", …) and name."""
     return folder() / kind / f"{name}.safetensors{'.xz' if kind in PACKED else ''}"
 
 
