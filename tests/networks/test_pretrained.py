@@ -117,6 +117,22 @@ def test_layers_can_be_read():
     assert answers["network.1"].shape == (2, 16, 4, 4)
 
 
+@pytest.mark.parametrize("name", pretrained.KNOWN)
+def test_layers_that_are_compared_end_with_the_scores_and_are_there(name):
+    layers = pretrained.layers_of(name)
+    assert list(layers)[-1] == "scores"
+    if name in pretrained.UNTRAINED or imagenet.is_on_disk(name):
+        answers = Observer(pretrained.load(name), (3, 224, 224), layers=layers, batch_size=2).answers
+        assert list(answers) == list(layers)
+    if name not in pretrained.UNTRAINED:
+        assert len(layers) == 8  # as many as AlexNet has
+
+
+def test_layers_of_an_unknown_network_are_refused():
+    with pytest.raises(ValueError, match="network must be one of mobilenet_v2"):
+        pretrained.layers_of("alexnet")
+
+
 def test_another_networks_attribute_is_no_shape():
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
     network.seen = 0  # as networks have it that count the images of their training

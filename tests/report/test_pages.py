@@ -31,6 +31,15 @@ def test_status_says_when_and_where_each_chapter_was_executed(tmp_path):
     assert "2026-01-02 03:04 | 2 min 5 s | abc | cpu (2 threads) | torch 9 |" in text
 
 
+def test_every_photograph_is_shown_with_its_author_and_licence(tmp_path):
+    pages.write_photographs(tmp_path)
+    text = (tmp_path / "photographs.md").read_text()
+    assert text.count("{grid-item-card}") == 40
+    assert text.count("## ") == 5
+    assert "**lesser panda**: a red panda" in text
+    assert "Mathias Appel, [CC0](https://commons.wikimedia.org/" in text
+
+
 def test_banner_is_there_only_where_numbers_are_no_results(tmp_path):
     pages.write_notice([chapter_of("book", tmp_path), chapter_of("smoke", tmp_path)], tmp_path)
     assert "smoke sizes" in (tmp_path / "notice.txt").read_text()

@@ -54,7 +54,7 @@ class Study:
     `found` holds "RE" (L, pairs), "AN" and "AI" (m, L, pairs), the `CONTROLS` (L, pairs), the same but for the stops by
     Euclidean distance and after the softmax ("far RE", "sure RE", …), and of the images "AN steps" and "AN probability"
     (m, n), "AN length", "AN largest" and "AN alike" (n,), how far and visibly they were moved, and "RE probability"
-    (n,). `images` are those at the confidence, by kind, (n, 3, h, w); none if the study is a record.
+    (n,). `images` are those at the confidence, by kind, (n, 3, h, w); of a record, those of its first photographs.
     """
 
     layers: tuple[str, ...]
@@ -91,7 +91,9 @@ def study(network: str, shown: Photographs, making: Making, device: str = "auto"
     path, layers = path_of(network), tuple(pretrained.layers_of(network))
     recorded.note(path)
     tensors, _ = recorded.read(path)
-    return Study(layers, making, {name: each.double().numpy() for name, each in tensors.items()}, {})
+    images = {kind: tensors.pop(f"kept {kind}").float() for kind in KINDS}
+    images["RE"] = shown.images[: len(images["AN"])]
+    return Study(layers, making, {name: each.double().numpy() for name, each in tensors.items()}, images)
 
 
 def is_recorded(network: str, shown: Photographs, making: Making) -> bool:
@@ -193,9 +195,9 @@ def write(network: str, found: Study, shown: Photographs, made: dict[str, Any]) 
 
 @dataclass(frozen=True)
 class Again:
-    """How a network holds the kept images of a record alike now: the largest difference of a dissimilarity.
+    """How else a network answers to the kept images of a record: the largest difference of a dissimilarity (`apart`).
 
-    `probability` is that of its classes, of the kept noise.
+    `probability` is the largest difference of the probability that it gives the classes of the kept noise.
     """
 
     apart: float
@@ -208,7 +210,7 @@ def read_again(network: str, shown: Photographs, device: str = "auto") -> Again:
     whole, wanted = tuple(shown.images.shape[1:]), pretrained.layers_of(network)
     reader = Observer(pretrained.load(network), whole, layers=wanted, device=device)
     making = Making(**recorded.about(path_of(network))["making"])
-    at, apart, sure = making.levels.index(making.confidence), [], []
+    at, apart, sure = making.levels.index(making.confidence), [], np.zeros(KEPT)
     for kind in ("RE", *KINDS):
         images = shown.images[:KEPT] if kind == "RE" else tensors[f"kept {kind}"].float()
         answers = reader(images)
@@ -216,5 +218,5 @@ def read_again(network: str, shown: Photographs, device: str = "auto") -> Again:
         now = [1 - np.corrcoef(each.flatten(1).cpu().double().numpy())[0, 1] for each in answers.values()]
         apart.append(float(np.abs(np.array(now) - before.numpy()).max()))
         if kind == "AN":
-            sure = answers["scores"].softmax(1)[range(KEPT), shown.labels[:KEPT]].tolist()
-    return Again(max(apart), min(sure))
+            sure = answers["scores"].softmax(1)[range(KEPT), shown.labels[:KEPT]].cpu().numpy()
+    return Again(max(apart), float(np.abs(sure - tensors["AN probability"][at, :KEPT].numpy()).max()))

@@ -174,8 +174,8 @@ def _study(path: Path, blocks: int, device: str) -> Finding:
     again = adversarial_study.read_again(network, photographs.load(), device)
     if not again.apart <= APART:
         return _problem(path, f"is not what its network holds alike: {again.apart:.2f} apart", again.apart)
-    if not again.probability >= recorded.about(path)["making"]["confidence"] - APART:
-        return _problem(path, f"keeps noise that its network is sure of to {again.probability:.1%} only")
+    if not again.probability <= APART:
+        return _problem(path, f"keeps noise of which its network is not as sure: by {again.probability:.2f}")
     return Finding(name, again.apart)
 
 
