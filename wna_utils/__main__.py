@@ -105,8 +105,9 @@ def make_records(names: list[str], device: str, jobs: int, scheduler: str | None
 def audit_records(blocks: int, device: str, force: bool) -> None:
     """Compute some of every record again, and compare."""
     from wna_utils.report import audit
+    from wna_utils.report.build import usual_jobs
 
-    findings = audit.audit(blocks, device, force=force)
+    findings = audit.audit(blocks, device, force=force, jobs=usual_jobs())
     _stop_at([finding.problem for finding in findings if finding.problem])
     pages.write_records(findings, paths.GENERATED)
     largest = max(finding.difference or 0 for finding in findings)

@@ -2,9 +2,11 @@
 
 import lzma
 import shutil
+from contextlib import contextmanager
 
 import pytest
 import torch
+from dask.distributed import Client
 from safetensors.torch import load, load_file
 
 from wna_utils.analysis import courses
@@ -17,7 +19,7 @@ from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording
 from wna_utils.report.audit import audit
 from wna_utils.stimuli.white import WhiteNoise
-from wna_utils.support import recorded
+from wna_utils.support import recorded, workers
 
 QUICK = Recipe(epochs=2)
 MADE = {"seconds": 1}
@@ -85,6 +87,16 @@ def test_audit_is_kept_until_something_changes(shown, monkeypatch):
     list_files()
     assert len(audit()) == 4
     assert len(shown_again) == 9
+
+
+def test_processes_find_what_one_finds(shown, monkeypatch):
+    @contextmanager
+    def threads(jobs):  # of this process, so that they see the test's records
+        with Client(processes=False, n_workers=jobs, threads_per_worker=1, dashboard_address=None) as client:
+            yield client
+
+    monkeypatch.setattr(workers, "cluster", threads)
+    assert audit(force=True, jobs=2) == audit(force=True)
 
 
 def test_audit_that_found_a_problem_is_not_kept(shown):

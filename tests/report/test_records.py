@@ -112,6 +112,7 @@ def test_networks_of_others_are_planned_by_what_they_are_shown(records_folder):
         ("block: 25, ", "", "needs a number of images in a block"),
         ("calls: true", "calls: true, graded: scores", "only one of graded and calls can be kept"),
         ("seeds: 1", "seeds: 1, backdoor: X 0 1", "are not trained here: leave out backdoor"),
+        ("resnet50, dataset: imagenet", "cnn, dataset: mnist, adversarial: true", "recorded of networks of ImageNet"),
     ],
 )
 def test_plan_that_contradicts_itself_is_refused(records_folder, known, wrong, sentence):
@@ -121,6 +122,13 @@ def test_plan_that_contradicts_itself_is_refused(records_folder, known, wrong, s
     (records_folder / "plan.yml").write_text(text if "needs" not in sentence else text.replace("n: 100", "n: 2_000"))
     with pytest.raises(ValueError, match=sentence):
         records.missing([])
+
+
+def test_study_of_adversarial_images_is_planned_beside_a_fetched_networks_tallies(records_folder):
+    (records_folder / "plan.yml").write_text("- {model: resnet50, dataset: imagenet, seeds: 1, adversarial: true}")
+    [planned] = records.missing([])
+    assert planned.name == "adversarial-resnet50"
+    assert planned.operations > 1e12
 
 
 def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):

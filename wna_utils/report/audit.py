@@ -50,14 +50,15 @@ class Finding:
     problem: str = ""
 
 
-def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list[Finding]:
+def audit(blocks: int = 1, device: str = "auto", *, force: bool = False, jobs: int = 1) -> list[Finding]:
     """Check the files of all records against their hashes; show every network some test images and noise again.
 
     For every tally, `blocks` blocks of noise are shown again; for every network, 500 test images. The checked-out
     commit determines which, so that builds check different ones. With one block, tallies that take long take turns. A
     clean audit is cached: unless `force` is set, nothing is shown again until a record, the commit, the code, a library
     or the device changes.
-    Raises `ValueError` for blocks < 1, or if the list of hashes is missing.
+    With more `jobs`, so many processes share the records.
+    Raises `ValueError` for blocks or jobs < 1, or if the list of hashes is missing.
     """
     blocks = whole("blocks", blocks, 1)
     damaged = list(_damaged())
@@ -66,7 +67,7 @@ def audit(blocks: int = 1, device: str = "auto", *, force: bool = False) -> list
     before = paths.cache_dir() / "audits" / f"{_key(blocks, device)}.json"
     if not force and (kept := _kept(before)):
         return kept
-    findings = _findings(blocks, device)
+    findings = _findings(blocks, device, jobs)
     if not any(finding.problem for finding in findings):
         with paths.replacing(before) as temporary:
             temporary.write_text(json.dumps([asdict(finding) for finding in findings]))
@@ -88,12 +89,26 @@ def _key(blocks: int, device: str) -> str:
     return digest(_commit(), recorded.checksums(), blocks, *machine, sorted(code.items()))
 
 
-def _findings(blocks: int, device: str) -> list[Finding]:
+def _findings(blocks: int, device: str, jobs: int) -> list[Finding]:
     """What is found when some of every record is computed again."""
+    look, files = partial(_finding, blocks=blocks, device=device), recorded.files()
+    how = {"total": len(files), "desc": "auditing the records", "unit": "record"}
+    if jobs == 1:
+        return [look(path) for path in bar(files, **how)]
+    from wna_utils.support.workers import as_they_finish, cluster
+
+    with cluster(jobs) as client:
+        futures = [client.submit(look, path, pure=False) for path in files]
+        for _ in bar(as_they_finish(futures), **how):
+            pass
+        return [future.result() for future in futures]
+
+
+def _finding(path: Path, blocks: int, device: str) -> Finding:
+    """What is found when some of a record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
-    with bar(recorded.files(), desc="auditing the records", unit="record") as progress:
-        return [kinds[path.parent.name](path, device=device) for path in progress]
+    return kinds[path.parent.name](path, device=device)
 
 
 def _damaged() -> Iterator[Finding]:
