@@ -161,6 +161,9 @@ ODD = {
         "steps": 1,
     },
     "pardo_36_error_estimates": {"n_networks": 1, "cifar": "digits", "bottleneck": 3},
+    "zhang_representations": {"networks": ["untrained"], "stops": [0.9], "pull": 0.0, "most_steps": 2},
+    "zhang_ideas": {"dataset": "digits", "n_networks": 1, "n_sets": 1, "most_steps": 1},
+    "zhang_planted_subjects": {"noise": 0.0, "mixed": 1, "n_encoded": 1, "n_areas": 1, "most_steps": 1},
 }
 
 

@@ -3,6 +3,9 @@
 import subprocess
 from importlib import import_module
 
+from wna_utils.report import pages
+from wna_utils.support import recorded
+
 provenance = import_module("wna_utils.report.provenance")  # the room exports a function of that name
 
 
@@ -16,3 +19,9 @@ def test_commit_of_another_repository_is_not_ours(tmp_path, monkeypatch):
     assert provenance.commit() == "unknown"
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     assert len(provenance.commit()) == 8
+
+
+def test_every_kind_of_record_can_be_named_and_listed_and_audited():
+    kinds = {path.parent.name for path in recorded.files()}
+    assert kinds == set(provenance.WORDS)
+    assert kinds - {"photographs"} == set(pages.RECORDS)

@@ -104,7 +104,12 @@ def append(path, text):
 
 def test_editing_attacks_concerns_the_chapters_that_import_it(real, before):
     append(real / "wna_utils/interventions/attacks.py", "extra = 1")
-    assert changed(real, before) == {"s32_adversarial_attack", "southampton", "zhang_representations"}
+    assert changed(real, before) == {
+        "s32_adversarial_attack",
+        "southampton",
+        "zhang_representations",
+        "zhang_planted_subjects",
+    }
 
 
 def test_editing_what_every_module_leans_on_concerns_all_chapters(real, before):

@@ -19,6 +19,7 @@ WORDS = {  # for one and for several records of a kind
     "networks": ("network", "networks"),
     "tallies": ("tally", "tallies"),
     "courses": ("course of training", "courses of training"),
+    "representations": ("study of adversarial images", "studies of adversarial images"),
     "noise": ("model of noise", "models of noise"),
     "photographs": ("set of thumbnails", "sets of thumbnails"),
 }
