@@ -67,7 +67,11 @@ def test_own_areas_are_read(tmp_path):
     ("change", "words"),
     [
         ({"V1 betas": np.zeros((39, 2, 12))}, r"V1 betas must have the shape \(40, 2, 12\); got \(39, 2, 12\)"),
-        ({"V1 betas": np.full((40, 2, 12), np.nan)}, "some are NaN or infinite"),
+        ({"V1 betas": np.full((40, 2, 12), np.nan)}, "V1 betas must be finite numbers"),
+        ({"V1 betas": np.array(3.0)}, r"V1 betas must have the shape \(40, 2, 0\); got \(\)"),
+        ({"V1 betas": np.full((40, 2, 12), "a")}, "V1 betas must be finite numbers"),
+        ({"V1 places": np.full((12, 2), np.inf)}, "V1 places must be finite numbers"),
+        ({"V1 hemisphere": np.full(12, 7)}, "V1 hemisphere must be 0 or 1"),
         ({"V1 places": np.zeros((11, 2))}, r"V1 places must have the shape \(12, 2\)"),
         ({"V1 hemisphere": None}, "there is no V1 hemisphere"),
         ({"V1 betas": None}, "has no areas"),
@@ -87,6 +91,15 @@ def test_files_that_are_none_are_told(tmp_path):
             areas.load(tmp_path / "own.npz", IMAGES)
 
 
+def test_a_file_that_is_damaged_within_is_told(tmp_path):
+    np.savez_compressed(tmp_path / "own.npz", **{"V1 betas": np.random.default_rng(0).normal(size=(40, 2, 12))})
+    content = bytearray((tmp_path / "own.npz").read_bytes())
+    content[200:260] = bytes(60)
+    (tmp_path / "own.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="no npz file of responses"):
+        areas.load(tmp_path / "own.npz", IMAGES)
+
+
 def test_what_cannot_be_done_is_told():
     with pytest.raises(ValueError, match="features of 41 images; got 40"):
         planted(FEATURES, 41, 10, 1.0, 2, 0)
@@ -95,3 +108,20 @@ def test_what_cannot_be_done_is_told():
         area.most_reliable(100, slice(0, IMAGES), 2)
     with pytest.raises(ValueError, match="vertices within the radius must be 3"):
         area.reliabilities(slice(0, IMAGES), 0.5)
+
+
+def test_the_layer_that_was_planted_foretells_other_images_best():
+    """Two layers that hold photographs alike, and other images in part: the planted one is told from the other."""
+    random = np.random.default_rng(6)
+    images, units = 80, 200
+    common = random.normal(size=(images, 40))
+    layers = [common @ random.normal(size=(40, units)) + random.normal(size=(images, units)) for _ in range(2)]
+    for planted_one in (0, 1):
+        area = planted(layers[planted_one], images, 40, noise=0.5, units=2, seed=7)
+        known, new = slice(0, 40), slice(40, 80)
+        found = []
+        for layer in layers:
+            model = fit(layer[known], area.responses[known], 2)
+            found.append(accuracies(model.predict(layer[new]), area.responses[new]).mean())
+        assert found[planted_one] > found[1 - planted_one] + 0.1
+        assert found[planted_one] > 0.5

@@ -27,6 +27,17 @@ def test_forty_photographs_stand_in_five_groups_of_eight():
     assert list(shown.groups) == [group for group in dict.fromkeys(shown.groups) for _ in range(8)]
 
 
+def test_few_photographs_come_from_all_groups():
+    shown = photographs.load()
+    some = shown.few(10)
+    assert len(some.labels) == len(some.images) == len(some.groups) == 10
+    assert set(some.groups) == set(shown.groups)
+    assert shown.few(40) is shown
+    assert shown.few(99) is shown
+    with pytest.raises(ValueError, match="the number of photographs must be 3 or more"):
+        shown.few(2)
+
+
 def test_every_photograph_has_an_author_a_licence_and_a_source():
     listed = pd.read_csv(photographs.FOLDER / photographs.GROUPS).set_index("file")
     assert sorted(listed.index) == [file.name for file in imagenet.pictures_in(photographs.FOLDER)]

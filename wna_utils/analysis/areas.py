@@ -7,7 +7,6 @@ what they find where there is nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -99,7 +98,7 @@ def load(path: str | Path, images: int) -> dict[str, Area]:
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (OSError, EOFError, TypeError, ValueError, BadZipFile) as error:
+    except Exception as error:  # whatever numpy makes of a damaged file
         raise ValueError(f"{path} is no npz file of responses that can be read: write one with numpy.savez") from error
     names = [name.removesuffix(" betas") for name in arrays if name.endswith(" betas")]
     if not names:
@@ -112,11 +111,13 @@ def _checked(name: str, arrays: dict[str, np.ndarray], images: int) -> Area:
     if missing := [part for part in parts if part not in arrays]:
         raise ValueError(f"there is no {missing[0]}: an area needs {', '.join(parts)}")
     betas, places, hemisphere = (arrays[part] for part in parts)
-    vertices = betas.shape[-1]
+    vertices = betas.shape[-1] if betas.ndim else 0
     wanted = (images, PRESENTATIONS, vertices), (vertices, 2), (vertices,)
     for part, array, shape in zip(parts, (betas, places, hemisphere), wanted, strict=True):
         if array.shape != shape:
             raise ValueError(f"{part} must have the shape {shape}; got {array.shape}")
-    if not np.isfinite(betas).all():
-        raise ValueError(f"{name} betas must be numbers; some are NaN or infinite: leave those vertices out")
+        if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
+            raise ValueError(f"{part} must be finite numbers: leave out vertices without them")
+    if not np.isin(hemisphere, (0, 1)).all():
+        raise ValueError(f"{name} hemisphere must be 0 or 1 for every vertex")
     return Area(betas, places, hemisphere)

@@ -104,24 +104,24 @@ def resampled(
     """What a statistic of several sets of dissimilarities becomes when their images are drawn anew, n times.
 
     The same images are drawn for all. A pair of the same image twice is left out: its distance is 0 in every matrix,
-    which makes any two look alike. With `duplicates` it is kept, as in the paper. Raises `ValueError` for fewer than
-    one draw, or sets that are not of the same size.
+    which makes any two look alike. With `duplicates` it is kept, as the paper may have done, which says nothing of it.
+    Raises `ValueError` for fewer than one draw, or sets that are not of the same size.
     """
     whole("n", n, 1)
     sizes = [len(each) for each in matrices]
     if len(set(sizes)) != 1:
         raise ValueError(f"matrices must be of the same images; got {', '.join(map(str, sizes))} pairs")
     random = np.random.default_rng(seed)
-    squares = [squareform(each) for each in matrices]
-    size = len(squares[0])
+    squares = np.stack([squareform(each) for each in matrices])
+    size = squares.shape[1]
     pairs = np.triu_indices(size, 1)
     drawn = []
     for _ in range(n):
         order = _enough(random, size)
         rows, columns = order[pairs[0]], order[pairs[1]]
         kept = slice(None) if duplicates else rows != columns
-        drawn.append(statistic([each[rows, columns][kept] for each in squares]))
-    return Resampled(np.asarray(statistic(list(matrices))), np.array(drawn), size)
+        drawn.append(statistic(squares[:, rows, columns][:, kept]))
+    return Resampled(np.asarray(statistic(np.stack(matrices))), np.array(drawn), size)
 
 
 def compared(reference: Mapping[str, np.ndarray], *kinds: Mapping[str, np.ndarray], **options: Any) -> Resampled:
@@ -133,7 +133,7 @@ def compared(reference: Mapping[str, np.ndarray], *kinds: Mapping[str, np.ndarra
     layers = len(reference)
 
     def similarities(drawn: Sequence[np.ndarray]) -> np.ndarray:
-        ranks = np.array([rankdata(each) for each in drawn])
+        ranks = rankdata(drawn, axis=1)
         ranks -= ranks.mean(1, keepdims=True)
         ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
         first, *others = np.split(ranks, len(ranks) // layers)

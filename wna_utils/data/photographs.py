@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from wna_utils.data import imagenet
+from wna_utils.support.checks import at_least
 from wna_utils.support.paths import ROOT
 
 FOLDER = ROOT / "book" / "photographs"
@@ -27,6 +28,14 @@ class Photographs:
     def names(self) -> list[str]:
         """The name of each one's class."""
         return [imagenet.classes()[label] for label in self.labels.tolist()]
+
+    def few(self, n: int) -> "Photographs":
+        """So many of the photographs, evenly from all groups; all, if there are fewer. Raises `ValueError` below 3."""
+        at_least("the number of photographs", n, FEWEST)
+        if n >= len(self.labels):
+            return self
+        kept = [round(i * (len(self.labels) - 1) / (n - 1)) for i in range(n)]
+        return Photographs(self.images[kept], self.labels[kept], tuple(self.groups[i] for i in kept))
 
 
 def load(folder: str | Path = "") -> Photographs:

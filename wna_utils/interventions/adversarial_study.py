@@ -99,12 +99,17 @@ def study(network: str, shown: Photographs, making: Making, device: str = "auto"
 def is_recorded(network: str, shown: Photographs, making: Making) -> bool:
     """Whether a network's study of these photographs, made like this, is recorded; whether records are used or not."""
     path = path_of(network)
-    return path.exists() and _of(shown, making).items() <= recorded.about(path).items()
+    return path.exists() and _of(network, shown, making).items() <= recorded.about(path).items()
 
 
-def _of(shown: Photographs, making: Making) -> dict[str, Any]:
-    photographs = digest(tensor_digest(shown.images), tensor_digest(shown.labels))
-    return {"photographs": photographs, "making": asdict(making) | {"stops": list(making.stops)}}
+def _of(network: str, shown: Photographs, making: Making) -> dict[str, Any]:
+    """What a study is of: a record of anything else is another one."""
+    return {
+        "network": network,
+        "weights": pretrained.weights_of(network),
+        "photographs": digest(tensor_digest(shown.images), tensor_digest(shown.labels)),
+        "making": asdict(making) | {"stops": list(making.stops)},
+    }
 
 
 def computed(network: str, shown: Photographs, making: Making, device: str = "auto") -> Study:
@@ -171,7 +176,10 @@ def _read(reader: Observer, images: Tensor, kind: str, far: bool = False) -> dic
 
 
 def _controls(photographs: Tensor, interference: Tensor, seed: int) -> dict[str, Tensor]:
-    """Photographs with a change as long as their interference: white noise, and another photograph's interference."""
+    """Photographs with a change as long as their interference: white noise, and the one before's interference.
+
+    Values beyond [0, 1] are cut, so that changes of photographs with much black or white are a little shorter.
+    """
     made = interference - photographs
     white = torch.randn(made.shape, generator=torch.Generator().manual_seed(seed))
     lengths = made.flatten(1).norm(dim=1).tolist()
@@ -189,7 +197,7 @@ def write(network: str, found: Study, shown: Photographs, made: dict[str, Any]) 
     tensors = {name: torch.from_numpy(each).float() for name, each in found.found.items()}
     tensors |= {f"kept {kind}": found.images[kind][:KEPT].half() for kind in KINDS}
     path = path_of(network)
-    recorded.write(path, tensors, {"network": network, **_of(shown, found.making), "made": made})
+    recorded.write(path, tensors, {**_of(network, shown, found.making), "made": made})
     return path
 
 
