@@ -96,12 +96,12 @@ class Resampled:
 
 def resampled(
     matrices: Sequence[np.ndarray],
-    statistic: Callable[[Sequence[np.ndarray]], float | np.ndarray],
+    statistic: Callable[[np.ndarray], float | np.ndarray],
     n: int = 1000,
     seed: int = 0,
     duplicates: bool = False,
 ) -> Resampled:
-    """What a statistic of several sets of dissimilarities becomes when their images are drawn anew, n times.
+    """What a statistic of several sets of dissimilarities (sets, pairs) becomes when images are drawn anew, n times.
 
     The same images are drawn for all. A pair of the same image twice is left out: its distance is 0 in every matrix,
     which makes any two look alike. With `duplicates` it is kept, as the paper may have done, which says nothing of it.
@@ -132,7 +132,7 @@ def compared(reference: Mapping[str, np.ndarray], *kinds: Mapping[str, np.ndarra
     matrices = [each for kind in (reference, *kinds) for each in kind.values()]
     layers = len(reference)
 
-    def similarities(drawn: Sequence[np.ndarray]) -> np.ndarray:
+    def similarities(drawn: np.ndarray) -> np.ndarray:
         ranks = rankdata(drawn, axis=1)
         ranks -= ranks.mean(1, keepdims=True)
         ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
