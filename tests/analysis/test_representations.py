@@ -131,7 +131,8 @@ def test_layers_are_compared_one_by_one_with_the_same_draws():
 
 
 def test_layers_of_a_network_are_read_under_their_names():
-    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU()).eval()
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 50), nn.ReLU()).eval()
     images = torch.rand(6, 3, 2, 2, generator=torch.Generator().manual_seed(0))
     found = by_layer(Observer(network, (3, 2, 2), layers={"mine": "1", "scores": "scores"}), images)
     assert list(found) == ["mine", "scores"]

@@ -128,6 +128,14 @@ def test_new_notebook_declares_types_of_its_own(tmp_path, monkeypatch):
         params.check("mine", {"n": 5}, {"n": 5})
 
 
+def test_file_that_is_not_there_is_told(tmp_path):
+    (tmp_path / "own.npz").touch()
+    own = str(tmp_path / "own.npz")
+    assert params.check("zhang_planted_subjects", {"responses": own}).responses == own
+    with pytest.raises(ValueError, match="responses: must be a file that is there; got '/nowhere'"):
+        params.check("zhang_planted_subjects", {"responses": "/nowhere"}, {"responses": "/nowhere"})
+
+
 def test_folder_that_is_not_there_is_told(tmp_path):
     assert params.check("imagenet_white_noise", {"photographs": str(tmp_path)}).photographs == str(tmp_path)
     with pytest.raises(ValueError, match="photographs: must be a folder that is there; got '/nowhere'"):

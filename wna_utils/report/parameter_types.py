@@ -42,6 +42,12 @@ def _folder(value: str) -> str:
     return value
 
 
+def _file(value: str) -> str:
+    if value and not Path(value).is_file():
+        raise ValueError("must be a file that is there")
+    return value
+
+
 def _rising(values: list) -> list:
     if values != sorted(set(values)):
         raise ValueError("must rise from one to the next")
@@ -70,6 +76,7 @@ Levels = Annotated[int, Field(ge=2)]
 
 Grid = Annotated[int, Field(ge=4, le=pretrained.SIDE)]  # pixels a side, of noise that a network sees enlarged
 Folder = Annotated[str, AfterValidator(_folder)]  # or none, ""
+File = Annotated[str, AfterValidator(_file)]  # or none, ""
 
 Bottleneck = Annotated[int, Field(ge=1)]  # numbers in a map
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
