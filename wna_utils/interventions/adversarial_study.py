@@ -103,10 +103,9 @@ def is_recorded(network: str, shown: Photographs, making: Making) -> bool:
 
 
 def _of(network: str, shown: Photographs, making: Making) -> dict[str, Any]:
-    """What a study is of: a record of anything else is another one."""
+    """What a study is of: a record of anything else is another one. That its weights are the same, an audit tells."""
     return {
         "network": network,
-        "weights": pretrained.weights_of(network),
         "photographs": digest(tensor_digest(shown.images), tensor_digest(shown.labels)),
         "making": asdict(making) | {"stops": list(making.stops)},
     }

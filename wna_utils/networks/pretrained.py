@@ -106,8 +106,8 @@ def operations_of(name: str) -> float:
 
 
 def weights_of(name: str) -> str:
-    """Hash of the weights of a network, which its tallies know; of an untrained one, of its name."""
-    return digest(*sorted(imagenet.FILES[name].values())) if name in imagenet.FILES else digest(name)
+    """Hash of the weights of a network, which its tallies know."""
+    return digest(*sorted(imagenet.FILES[name].values()))
 
 
 def _mobilenet(folder: Path) -> nn.Module:
