@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wna_utils.analysis.similarity import own_correlations
 from wna_utils.support.checks import whole
 
 
@@ -73,6 +74,4 @@ def accuracies(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
 
     0 for a vertex of which the prediction, or the measurement, is the same for all images.
     """
-    first, second = (each - each.mean(0) for each in (predicted, measured))
-    length = np.linalg.norm(first, axis=0) * np.linalg.norm(second, axis=0)
-    return (first * second).sum(0) / np.where(length == 0, 1, length)
+    return own_correlations(predicted.T, measured.T).filled(0)

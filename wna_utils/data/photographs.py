@@ -24,11 +24,6 @@ class Photographs:
     labels: Tensor
     groups: tuple[str, ...]
 
-    @property
-    def names(self) -> list[str]:
-        """The name of each one's class."""
-        return [imagenet.classes()[label] for label in self.labels.tolist()]
-
     def few(self, n: int) -> "Photographs":
         """So many of the photographs, evenly from all groups; all, if there are fewer. Raises `ValueError` below 3."""
         at_least("the number of photographs", n, FEWEST)

@@ -115,7 +115,7 @@ def computed(network: str, shown: Photographs, making: Making, device: str = "au
     """The study of a network, whatever is recorded."""
     whole, wanted = tuple(shown.images.shape[1:]), pretrained.layers_of(network)
     reader = Observer(pretrained.load(network), whole, layers=wanted, device=device)
-    ascents = _ascents(reader, shown, making)
+    ascents = ascents_from(reader, shown, making)
     at = making.levels.index(making.confidence)
     images = {"RE": shown.images} | {kind: each.images[at] for kind, each in ascents.items()}
     found = _moved(ascents, shown, at)
@@ -130,7 +130,7 @@ def computed(network: str, shown: Photographs, making: Making, device: str = "au
     return Study(tuple(wanted), making, {name: np.asarray(each) for name, each in found.items()}, images)
 
 
-def _ascents(reader: Observer, shown: Photographs, making: Making) -> dict[str, Ascent]:
+def ascents_from(reader: Observer, shown: Photographs, making: Making) -> dict[str, Ascent]:
     """Ascents to AN and AI: from the mean colour to each photograph's class, and from the photograph to another one."""
     n, whole = len(shown.labels), shown.images.shape[1:]
     random = np.random.default_rng(making.seed)

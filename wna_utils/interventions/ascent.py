@@ -41,15 +41,14 @@ def ascend(
     confidences: Sequence[float] = (0.99,),
     length: float = 0.5,
     pull: float = 0.0,
-    centre: Tensor | None = None,
     steps: int = 200,
     device: str = "auto",
 ) -> Ascent:
     """Move images `start` (n, c, h, w) in [0, 1] until the network gives each its target with these probabilities.
 
-    Each step goes by `length` (L2) along the gradient of log P(target) − pull · ‖image − centre‖², and values beyond
+    Each step goes by `length` (L2) along the gradient of log P(target) − pull · ‖image − start‖², and values beyond
     [0, 1] are cut. That is the paper's Eq. 1 but for the logarithm, without which the gradient is lost where P is near
-    0. The `centre` (c, h, w) is the start itself, if it is not given. `confidences` rise. The network is not changed.
+    0. `confidences` rise. The network is not changed.
 
     Raises `ValueError` for a target that is no class, as many targets as there are no images, confidences that do not
     rise within (0, 1), a step that is not above 0, or fewer than one step.
@@ -60,12 +59,11 @@ def ascend(
     whole("steps", steps, 1)
     observer = observer_of(network, tuple(start.shape[1:]), device=device)
     aims = _classes(targets, len(start), observer.classes)
-    home = start if centre is None else centre.expand_as(start)
-    parts = [each.split(max(1, observer.batch_size // FEWER)) for each in (start, aims, home)]
+    parts = [each.split(max(1, observer.batch_size // FEWER)) for each in (start, aims)]
     found = []
     with bar(zip(*parts, strict=True), total=len(parts[0]), desc="ascending", unit="batch") as progress:
-        for batch, aim, own in progress:
-            found.append(_climb(observer, batch, aim, own, levels, length, pull, steps))
+        for batch, aim in progress:
+            found.append(_climb(observer, batch, aim, levels, length, pull, steps))
     images, taken, probability = (torch.cat(each, 1) for each in zip(*found, strict=True))
     return Ascent(levels, images, taken.numpy(), probability.numpy())
 
@@ -90,14 +88,13 @@ def _climb(
     observer: Observer,
     start: Tensor,
     aims: Tensor,
-    home: Tensor,
     levels: tuple[float, ...],
     length: float,
     pull: float,
     steps: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One batch of ascents: images (m, b, c, h, w), steps (m, b) and probabilities (m, b) at each level."""
-    now, aims, home = (each.to(observer.device, copy=True) for each in (start, aims, home))
+    now, aims, home = (each.to(observer.device, copy=True) for each in (start, aims, start))
     images = now.cpu().repeat(len(levels), 1, 1, 1, 1)
     taken = torch.zeros(len(levels), len(start), dtype=torch.long)
     probability = torch.zeros(len(levels), len(start), dtype=torch.double)
