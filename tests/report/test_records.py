@@ -5,7 +5,8 @@ import pytest
 import torch
 from dask.distributed import LocalCluster
 
-from wna_utils.networks import training
+from wna_utils.analysis.introspection_study import study
+from wna_utils.networks import infovae, training
 from wna_utils.networks.training import Recipe
 from wna_utils.observe import loop
 from wna_utils.observe.calls import CallTally
@@ -29,6 +30,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, classes: 1 7, shown: [{noise: trials, how: {gamma: 0.3}, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{activations: input conv1 fc1, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
+- {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
 """
 NAMES = [
@@ -44,6 +46,7 @@ NAMES = [
     "cnn-digits-1-or-7-1-epochs-seed-0-trials-gamma-0.3-4000",
     "cnn-digits-1-epochs-seed-0-averages-of-input-conv1-fc1-white-4000",
     "cnn-digits-1-epochs-seed-0-calls-pink-block-50-200",
+    "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3",
     "course-cnn_softmax-digits-1-epochs-seed-0",
 ]
 
@@ -53,6 +56,7 @@ def planned(records_folder, monkeypatch):
     """The folder of a small plan, of which nothing is made yet."""
     (records_folder / "plan.yml").write_text(PLAN)
     monkeypatch.setitem(training.RECIPES, "cnn", Recipe(epochs=1))
+    monkeypatch.setitem(infovae.RECIPES, "book", infovae.RECIPES["smoke"])
     return records_folder
 
 
@@ -89,6 +93,8 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     assert not observe(network, white, 4_000, into=ActivationTally("label"), layers=layers).recorded
     assert not observe(network, white, 4_000, into=ActivationTally(), layers=nodes_of_layers(network, ["fc1"])).recorded
     assert observe(network, pink, 200, into=CallTally()).recorded
+    study(network, digits, 200, bottleneck=3)
+    assert "introspections/cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3" in recorded.taken()
     assert not observe(network, SmallBlocks(PinkNoise(digits.shape), 40), 200, into=CallTally()).recorded
     assert all(not finding.difference and not finding.problem for finding in audit(blocks=2))
 

@@ -110,8 +110,9 @@ def principal_components(hidden: Tensor, components: int) -> Components:
 class HiddenLayers:
     """A network's hidden `layers`, by default all dense ones, read as one vector, and its principal components.
 
-    These are fitted, when they are first needed, to the first 2,000 of some `images`. Answers that are no probabilities
-    are turned into such by a softmax. Raises `ValueError` for an unknown layer, or fewer than one component.
+    A number of `components` is fitted, when they are first needed, to the first 2,000 of some `images`; others may be
+    given. Answers that are no probabilities are turned into such by a softmax. Raises `ValueError` for an unknown
+    layer, or fewer than one component.
     """
 
     def __init__(
@@ -119,23 +120,28 @@ class HiddenLayers:
         network: nn.Sequential,
         images: Tensor,
         layers: Sequence[str] | None = None,
-        components: int = 100,
+        components: int | Components = 100,
         device: str = "auto",
     ):
         self.network, self.layers = network, list(layers or dense_activations(network))
         self.observer = Observer(network, tuple(images.shape[1:]), layers=(*self.layers, SCORES), device=device)
         self.sizes = [int(np.prod(self.observer.answers[layer])) for layer in self.layers]
-        self._fitted, self._wanted = images[:FITTED], whole("components", components, 1)
+        self._fitted = images[:FITTED]
+        self._given = components if isinstance(components, Components) else None
+        self._wanted = 0 if isinstance(components, Components) else whole("components", components, 1)
 
     @cached_property
     def _key(self) -> str:
         read = HiddenLayers.raw, HiddenLayers._activations, HiddenLayers._read
         code = code_digest(*read, Components, principal_components, as_probabilities)
-        return digest(self.observer.identity(), tensor_digest(self._fitted), self._wanted, code)
+        given = map(tensor_digest, vars(self._given).values()) if self._given else []
+        return digest(self.observer.identity(), tensor_digest(self._fitted), self._wanted, *given, code)
 
     @cached_property
     def components(self) -> Components:
         """The principal components; from the cache if they were fitted before."""
+        if self._given:
+            return self._given
         path = cache_dir() / "activations" / f"{self._key}.safetensors"
         parts = tensor_files.made_once(path, lambda: vars(principal_components(self._read_first[0], self._wanted)))
         return Components(**parts)

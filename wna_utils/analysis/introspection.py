@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from wna_utils.analysis.hidden import Activations, HiddenLayers
-from wna_utils.data.datasets import Dataset
 from wna_utils.networks import cyclic, elu_networks, infovae
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.elu_networks import elu_stack
@@ -14,15 +13,12 @@ from wna_utils.networks.infovae import (
     AUTOENCODER,
     ESTIMATOR,
     InfoVAE,
-    recipes_of,
     train_autoencoder,
     train_estimator,
 )
 from wna_utils.support import tensor_files
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir
-
-COMPONENTS = 100  # of hidden activations, that a map is made from
 
 
 @dataclass(frozen=True)
@@ -69,37 +65,15 @@ class Introspection:
         """log₁₀ of the error (n,) expected at places (n, k) of the map."""
         return self.estimator(codes)[:, 0]
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights of autoencoder and estimator, from which `assembled` builds them again."""
+        parts = {"map": self.autoencoder, "judge": self.estimator}
+        return {f"{of}.{name}": each for of, part in parts.items() for name, each in part.state_dict().items()}
+
     @torch.no_grad()
     def decoded(self, codes: Tensor) -> Tensor:
         """Hidden activations (n, p) that belong to places (n, k) of the map."""
         return self.hidden.components.expanded(self.autoencoder.decoder(codes))
-
-
-def study(
-    network: nn.Sequential,
-    dataset: Dataset,
-    n_images: int = 20_000,
-    *,
-    bottleneck: int = 2,
-    mmd_weight: float = 10.0,
-    seed: int = 0,
-    profile: str = "book",
-    device: str = "auto",
-) -> Introspection:
-    """The `introspect`ion of a network's dense layers by the first so many training images, at a `profile`'s sizes."""
-    images, labels = dataset.x_train[:n_images], dataset.y_train[:n_images]
-    hidden = HiddenLayers(network, images, components=min(COMPONENTS, len(images)), device=device)
-    autoencoder, estimator = recipes_of(profile)
-    return introspect(
-        hidden,
-        images,
-        labels,
-        bottleneck=bottleneck,
-        mmd_weight=mmd_weight,
-        seed=seed,
-        autoencoder=autoencoder,
-        estimator=estimator,
-    )
 
 
 def introspect(
@@ -131,14 +105,14 @@ def introspect(
         with torch.no_grad():
             codes = mapped.encoder(features)
         judge = train_estimator(codes, errors, seed, estimator, device)
-        parts = {"map": mapped, "judge": judge}
-        return {f"{of}.{name}": each for of, part in parts.items() for name, each in part.state_dict().items()}
+        return Introspection(hidden, mapped, judge).weights()
 
-    return _loaded(hidden, tensor_files.made_once(path, trained), features.shape[1], bottleneck)
+    return assembled(hidden, tensor_files.made_once(path, trained), bottleneck)
 
 
-def _loaded(hidden: HiddenLayers, weights: dict[str, Tensor], inputs: int, bottleneck: int) -> Introspection:
-    mapped, judge = InfoVAE(inputs, bottleneck), elu_stack(bottleneck, 1)
+def assembled(hidden: HiddenLayers, weights: dict[str, Tensor], bottleneck: int) -> Introspection:
+    """An introspection of these hidden layers, of the weights that another one had."""
+    mapped, judge = InfoVAE(len(hidden.components.basis), bottleneck), elu_stack(bottleneck, 1)
     for of, part in (("map.", mapped), ("judge.", judge)):
         part.load_state_dict({name.removeprefix(of): each for name, each in weights.items() if name.startswith(of)})
     return Introspection(hidden, mapped.eval(), judge.eval())

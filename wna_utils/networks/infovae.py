@@ -29,10 +29,14 @@ RECIPES = {
 }
 
 
-def recipes_of(profile: str) -> tuple[Cyclic, Cyclic]:
-    """How autoencoder and estimator are trained in a profile; raises `ValueError` for an unknown one."""
+def recipes_of(profile: str, times_longer: int = 1) -> tuple[Cyclic, Cyclic]:
+    """How autoencoder and estimator are trained in a profile, in so many times its cycles.
+
+    Raises `ValueError` for an unknown profile.
+    """
     one_of("profile", profile, RECIPES)
-    return RECIPES[profile]
+    autoencoder, estimator = (replace(each, cycles=times_longer * each.cycles) for each in RECIPES[profile])
+    return autoencoder, estimator
 
 
 class InfoVAE(nn.Module):

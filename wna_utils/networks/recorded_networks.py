@@ -63,8 +63,19 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe | Cyclic") -> 
     recorded.note(path)
     tensors, about = recorded.read(path)
     network = _built(about, tensors)
-    _found[network] = identity(network), tensors[CALLS], path.name
+    _found[network] = identity(network), tensors[CALLS], recorded.name_of(path)
     return network
+
+
+def found_as(network: nn.Module) -> str | None:
+    """Name of the record that `find` took this network from; None for others, and if it has been changed since."""
+    if network not in _found:
+        return None
+    before, _, name = _found[network]
+    try:
+        return name if identity(network) == before else None
+    except Uncertain:
+        return None
 
 
 def accuracy_of(network: nn.Module, dataset: Dataset) -> float | None:
@@ -72,17 +83,11 @@ def accuracy_of(network: nn.Module, dataset: Dataset) -> float | None:
 
     None if the network did not come from there or has been changed since, or if the test images differ.
     """
-    if network not in _found:
+    name = found_as(network)
+    about = recorded.about(path_of(name)) if name else {}
+    if not about or dataset.test_digest != _test_digest(about["dataset"], tuple(about.get("only") or ())):
         return None
-    before, calls, file = _found[network]
-    try:
-        same = identity(network) == before
-    except Uncertain:
-        return None
-    about = recorded.about(recorded.folder() / "networks" / file) if same else {}
-    if not same or dataset.test_digest != _test_digest(about["dataset"], tuple(about.get("only") or ())):
-        return None
-    return (calls == dataset.y_test).float().mean().item()
+    return (_found[network][1] == dataset.y_test).float().mean().item()
 
 
 @cache  # the hash alone: the images are large

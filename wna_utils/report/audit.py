@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from wna_utils.analysis import introspection_study
 from wna_utils.data import imagenet, photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.networks import named, pretrained
@@ -108,6 +109,7 @@ def _finding(path: Path, blocks: int, device: str) -> Finding:
     """What is found when some of a record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
+    kinds |= {"introspections": _map}
     return kinds[path.parent.name](path, device=device)
 
 
@@ -192,6 +194,17 @@ def _study(path: Path, blocks: int, device: str) -> Finding:
     if not again.probability <= APART:
         return _problem(path, f"keeps noise of which its network is not as sure: by {again.probability:.2f}")
     return Finding(name, again.apart)
+
+
+def _map(path: Path, device: str) -> Finding:
+    about = recorded.about(path)
+    if about["weights"] != networks.weights_of(about["network"]):
+        return _problem(path, f"is of another network than the recorded {about['network']}")
+    again = introspection_study.placed_again(path, device)
+    if not (again.codes <= SCORES and again.expected <= SCORES):
+        what = f"test images land {again.codes:.1%} of the map's spread away, and errors differ by {again.expected:.1%}"
+        return _problem(path, f"is another map: {what}", again.codes)
+    return Finding(recorded.name_of(path), again.codes)
 
 
 def _tally(path: Path, blocks: int, device: str) -> Finding:

@@ -22,6 +22,7 @@ RECORDS = {
     "courses": "Courses of training",
     "noise": "Models of noise",
     "representations": "What layers hold alike",
+    "introspections": "Maps of hidden activations",
 }
 
 

@@ -20,6 +20,7 @@ WORDS = {  # for one and for several records of a kind
     "tallies": ("tally", "tallies"),
     "courses": ("course of training", "courses of training"),
     "representations": ("study of adversarial images", "studies of adversarial images"),
+    "introspections": ("map of hidden activations", "maps of hidden activations"),
     "noise": ("model of noise", "models of noise"),
     "photographs": ("set of thumbnails", "sets of thumbnails"),
 }

@@ -1,4 +1,4 @@
-"""The kinds of records and how each is made: networks, models of noise, tallies, courses of training, studies."""
+"""Kinds of records, and how each is made: networks, models of noise, tallies and courses of training."""
 
 import time
 from dataclasses import asdict, dataclass, replace
@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from wna_utils.analysis import courses
-from wna_utils.data import datasets, photographs
+from wna_utils.data import datasets
 from wna_utils.data.datasets import Dataset
-from wna_utils.interventions import adversarial_study
-from wna_utils.interventions.adversarial_study import Making
 from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.networks import architectures, named, pretrained, training
 from wna_utils.networks import recorded_networks as networks
@@ -95,7 +93,7 @@ class Trained:
 
     def make(self, device: str) -> None:
         dataset = self.data()
-        made, started = _made(device), time.monotonic()
+        made, started = made_here(device), time.monotonic()
         cached = training.is_cached(self.model, dataset, self.seed, self.recipe)
         network = training.trained(self.model, dataset, self.seed, recipe=self.recipe, device=device)
         made["seconds"] = None if cached else round(time.monotonic() - started)
@@ -128,7 +126,7 @@ class Fitted:
         return 0.0
 
     def make(self, device: str) -> None:
-        made, started = _made(device), time.monotonic()
+        made, started = made_here(device), time.monotonic()
         dataset = datasets.load(self.dataset)
         gabor.fit_gabor(dataset, bank_of=self.bank_of)
         made["seconds"] = round(time.monotonic() - started)
@@ -178,7 +176,7 @@ class Tallied:
         return self.shown.n * self.network.per_image
 
     def make(self, device: str) -> None:
-        made, started = _made(device), time.monotonic()
+        made, started = made_here(device), time.monotonic()
         source = self.shown.source()
         recording = Recording(self.shown.empty(), -(-self.shown.n // source.block_size))
         observer = self.shown.observer(source.shape, device=device, precision=self.shown.precision)
@@ -220,45 +218,13 @@ class Followed:
         return self.network.operations + images * self.network.per_image
 
     def make(self, device: str) -> None:
-        made, started = _made(device), time.monotonic()
+        made, started = made_here(device), time.monotonic()
         of, dataset = self.network, self.network.data()
         cached = training.is_cached(of.model, dataset, of.seed, of.recipe)
         how = (of.model, dataset, of.seed, of.recipe, self.n, self.n_last)
         found = courses.course(*how, device=device)
         made["seconds"] = None if cached else round(time.monotonic() - started)
         courses.write(found, *how, made)
-
-
-@dataclass(frozen=True)
-class Studied:
-    """What a fetched network's layers hold alike of photographs and adversarial images, to be recorded."""
-
-    network: Fetched
-
-    @property
-    def path(self) -> Path:
-        return adversarial_study.path_of(self.network.model)
-
-    @property
-    def name(self) -> str:
-        return recorded.name_of(self.path)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it is recorded, of the photographs and the making that are the book's now."""
-        return adversarial_study.is_recorded(self.network.model, photographs.load(), Making())
-
-    @property
-    def operations(self) -> float:
-        """Floating-point operations that it takes, for thirty steps with gradients, about, from each photograph."""
-        return 3 * 30 * len(photographs.load().labels) * self.network.per_image
-
-    def make(self, device: str) -> None:
-        made, started = _made(device), time.monotonic()
-        shown = photographs.load()
-        found = adversarial_study.computed(self.network.model, shown, Making(), device)
-        made["seconds"] = round(time.monotonic() - started)
-        adversarial_study.write(self.network.model, found, shown, made)
 
 
 @cache
@@ -268,10 +234,7 @@ def _per_image(model: str, dataset: str) -> float:
     return operations(network, of.x_test[:1])
 
 
-Record = Trained | Fitted | Tallied | Followed | Studied
-
-
-def _made(device: str) -> dict[str, Any]:
+def made_here(device: str) -> dict[str, Any]:
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": COMMIT,

@@ -6,14 +6,17 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError, model_validator
 
+from wna_utils.analysis.introspection_study import Settings
 from wna_utils.data import datasets, imagenet
 from wna_utils.networks import named
 from wna_utils.networks.architectures import MODELS
 from wna_utils.networks.cyclic import Cyclic
+from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Record, Studied, Tallied, Trained
+from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained
+from wna_utils.report.record_studies import Mapped, Record, Studied
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
 
@@ -64,6 +67,20 @@ class Course(_Strict):
     n_last: PositiveInt
 
 
+class Map(_Strict):
+    """A map of hidden activations; see `introspection_study.Settings`."""
+
+    n_images: PositiveInt
+    bottleneck: PositiveInt = 2
+    mmd_weight: NonNegativeFloat = 10.0
+    times_longer: PositiveInt = 1
+
+    def settings(self, seed: int) -> Settings:
+        """How the map of the network of this seed is made."""
+        recipes = recipes_of("book", self.times_longer)
+        return Settings(self.n_images, self.bottleneck, self.mmd_weight, seed, *recipes)
+
+
 class Entry(_Strict):
     """A line of the plan."""
 
@@ -77,6 +94,7 @@ class Entry(_Strict):
     over: PositiveInt = 1
     in_noise: NonNegativeFloat = 0.0
     course: Course | None = None
+    maps: list[Map] = []
     adversarial: bool = False
 
     @model_validator(mode="after")
@@ -121,6 +139,7 @@ class Entry(_Strict):
                 if noise.noise == "gabor":
                     yield Fitted(self.dataset, noise.how.bank_of or "paper")
                 yield self._tallied(network, noise, seed)
+            yield from (Mapped(network, each.settings(seed)) for each in self.maps)
 
     def _tallied(self, network: Trained | Fetched, noise: Noise, seed: int) -> Tallied:
         return Tallied(network, Shown(network.name, seed=seed, **noise.model_dump(exclude_none=True)))

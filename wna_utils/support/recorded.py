@@ -1,7 +1,8 @@
 """The read-only tier of the cache: results that took hours, kept in `book/recorded/` as part of the repository.
 
 Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, courses of training in
-`courses/`, thumbnails in `photographs/`, what layers hold alike in `representations/`; `SHA256SUMS` holds their hashes.
+`courses/`, thumbnails in `photographs/`, what layers hold alike in `representations/`, maps of hidden activations in
+`introspections/`; `SHA256SUMS` holds their hashes.
 """
 
 import hashlib
@@ -125,11 +126,11 @@ def remedy(path: Path) -> str:
     return f"fetch it again with `git checkout {path}`{anew}"
 
 
-def rounded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors in half precision; matrices of a million weights or more quantised to 8 bits with per-row scales."""
+def rounded(tensors: dict[str, Tensor], large: int = LARGE) -> dict[str, Tensor]:
+    """Tensors in half precision; matrices of so many weights or more quantised to 8 bits with per-row scales."""
     small: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() >= LARGE:
+        if tensor.is_floating_point() and tensor.ndim == 2 and tensor.numel() >= large:
             scale = tensor.abs().amax(1) / 127
             small |= {name: (tensor / scale[:, None].clamp(min=1e-30)).round().to(torch.int8), name + SCALE: scale}
         else:

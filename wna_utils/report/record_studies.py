@@ -1,0 +1,84 @@
+"""Kinds of records, and how each is made: studies of what a network holds inside."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from wna_utils.analysis import introspection_study
+from wna_utils.analysis.introspection_study import Settings
+from wna_utils.data import photographs
+from wna_utils.interventions import adversarial_study
+from wna_utils.interventions.adversarial_study import Making
+from wna_utils.networks import recorded_networks as networks
+from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained, made_here
+from wna_utils.support import recorded
+
+
+@dataclass(frozen=True)
+class Studied:
+    """What a fetched network's layers hold alike of photographs and adversarial images, to be recorded."""
+
+    network: Fetched
+
+    @property
+    def path(self) -> Path:
+        return adversarial_study.path_of(self.network.model)
+
+    @property
+    def name(self) -> str:
+        return recorded.name_of(self.path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded, of the photographs and the making that are the book's now."""
+        return adversarial_study.is_recorded(self.network.model, photographs.load(), Making())
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations that it takes, for thirty steps with gradients, about, from each photograph."""
+        return 3 * 30 * len(photographs.load().labels) * self.network.per_image
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        shown = photographs.load()
+        found = adversarial_study.computed(self.network.model, shown, Making(), device)
+        made["seconds"] = round(time.monotonic() - started)
+        adversarial_study.write(self.network.model, found, shown, made)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A map of a recorded network's hidden activations, with the estimator of its errors, to be recorded."""
+
+    network: Trained
+    settings: Settings
+
+    @property
+    def path(self) -> Path:
+        return introspection_study.path_of(self.network.name, self.settings)
+
+    @property
+    def name(self) -> str:
+        return recorded.name_of(self.path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded, of the network that is recorded now."""
+        return self.path.exists() and introspection_study.is_recorded(
+            self.network.name, self.network.data(), self.settings
+        )
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations of reading its images; those of training it are fewer."""
+        return self.settings.n_images * self.network.per_image
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        network, dataset = networks.load(self.network.name), self.network.data()
+        found = introspection_study.computed(network, dataset, self.settings, device)
+        made["seconds"] = round(time.monotonic() - started)
+        introspection_study.write(self.network.name, found, dataset, self.settings, made)
+
+
+Record = Trained | Fitted | Tallied | Followed | Studied | Mapped
