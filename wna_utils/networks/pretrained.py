@@ -1,12 +1,13 @@
 """Networks trained on ImageNet by others: fetched, and made to take images of [0, 1] of any size."""
 
 import json
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
+import torch.fx
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -102,7 +103,14 @@ def layers_of(name: str) -> dict[str, str]:
 @cache
 def operations_of(name: str) -> float:
     """Floating-point operations with which a network answers one image; nothing is fetched to tell."""
-    return operations(getattr(torchvision.models, name)(), torch.zeros(1, 3, SIDE, SIDE))
+    return operations(_models()[name](), torch.zeros(1, 3, SIDE, SIDE))
+
+
+def _models() -> dict[str, Callable[..., nn.Module]]:
+    """What builds each network."""
+    from torchvision import models  # takes seconds, which chapters on smaller networks need not wait
+
+    return {"mobilenet_v2": models.mobilenet_v2, "resnet50": models.resnet50}
 
 
 def weights_of(name: str) -> str:
@@ -112,7 +120,7 @@ def weights_of(name: str) -> str:
 
 def _mobilenet(folder: Path) -> nn.Module:
     with torch.device("meta"):  # no weights are drawn only to be thrown away
-        network = torchvision.models.mobilenet_v2()
+        network = _models()["mobilenet_v2"]()
     network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True), assign=True)
     return Prepared(network, *USUAL, swapped=False)
 
@@ -131,7 +139,7 @@ def _resnet(folder: Path) -> nn.Module:
     biases, which are taken off the running means that follow; and blue comes first.
     """
     with torch.device("meta"):
-        network = torchvision.models.resnet50(norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
+        network = _models()["resnet50"](norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
     for stage in (network.layer2, network.layer3, network.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     network.load_state_dict(_state_of(network, _arrays(folder)), assign=True)
