@@ -10,6 +10,7 @@ import sys
 
 MISSING = {"dask", "distributed", "pydantic", "yaml", "papermill", "nbformat", "IPython", "matplotlib", "seaborn"}
 MISSING |= {"pandas", "statsmodels", "captum", "art", "skimage", "pooch", "requests", "grimp", "psignifit", "scipy"}
+MISSING |= {"torchvision"}  # is there, but takes seconds to import
 
 sys.modules.update(dict.fromkeys(MISSING))  # to import one is an error, to look for one finds none
 import torch

@@ -109,7 +109,8 @@ from wna_utils.networks import architectures
 from wna_utils.observe import loop as observing
 from wna_utils.stimuli.white import WhiteNoise
 observing.CHECKPOINT_EVERY = 0.2
-observing.observe(architectures.build(sys.argv[1], (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28)), int(sys.argv[2]))
+network = architectures.build(sys.argv[1], (1, 28, 28), 10, seed=0)
+observing.observe(network, WhiteNoise((1, 28, 28)), int(sys.argv[2]), device="cpu")
 """
 
 
@@ -127,9 +128,9 @@ def test_killed_process_leaves_a_whole_checkpoint_that_resumes(tmp_path):
     _, images = observing.tallies.read(checkpoint)
     assert 0 < images < n
     network, noise = architectures.build("cnn", (1, 28, 28), 10, seed=0), WhiteNoise((1, 28, 28))
-    resumed = observe(network, noise, n)
+    resumed = observe(network, noise, n, device="cpu")
     assert list(folder.glob("*.safetensors")) == [checkpoint]
-    assert resumed == observe(network, noise, n, cache=False)
+    assert resumed == observe(network, noise, n, device="cpu", cache=False)
 
 
 def test_finished_run_comes_from_the_cache(planted, flaky):

@@ -178,6 +178,15 @@ def test_file_of_a_run_that_was_killed_before_it_was_listed_is_listed(planned):
     assert [finding.problem for finding in audit()] == [""]
 
 
+def test_a_network_can_be_made_anew_while_its_map_is_there(planned):
+    name = "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3"
+    records.make([name], tell=quiet)
+    recorded.path_of("networks", "cnn-digits-1-epochs-seed-0").unlink()
+    assert {"cnn-digits-1-epochs-seed-0", name} <= {record.name for record in records.missing([])}
+    records.make([name], tell=quiet)  # the network that it rests on, too
+    assert not records.missing([name])
+
+
 def test_damaged_file_is_not_listed_anew(planned):
     records.make(NAMES[:1], tell=quiet)
     [path] = recorded.files()
@@ -213,6 +222,10 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 1_000}]}", r"n must be a multiple of 2,000"),
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trial}]}", r"entry 0, shown, 0, noise"),
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trials}]}", r"trials need two classes"),
+        (
+            "- {model: cnn, dataset: digits, seeds: 1, course: {n: 9, n_last: 9}, maps: [{n_images: 9}]}",
+            r"a line with a course has no maps",
+        ),
         ("- {model: cnn, dataset: digits, seeds: 1, seed: 3}", r"Extra inputs are not permitted \(entry 0, seed\)"),
     ],
 )

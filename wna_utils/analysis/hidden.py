@@ -110,9 +110,9 @@ def principal_components(hidden: Tensor, components: int) -> Components:
 class HiddenLayers:
     """A network's hidden `layers`, by default all dense ones, read as one vector, and its principal components.
 
-    A number of `components` is fitted, when they are first needed, to the first 2,000 of some `images`; others may be
-    given. Answers that are no probabilities are turned into such by a softmax. Raises `ValueError` for an unknown
-    layer, or fewer than one component.
+    A number of `components` is fitted, when they are first needed, to the first 2,000 of some `images`; or such as were
+    fitted before are given. Answers that are no probabilities are turned into such by a softmax. Raises `ValueError`
+    for an unknown layer, or fewer than one component.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class HiddenLayers:
         self.sizes = [int(np.prod(self.observer.answers[layer])) for layer in self.layers]
         self._fitted = images[:FITTED]
         self._given = components if isinstance(components, Components) else None
-        self._wanted = 0 if isinstance(components, Components) else whole("components", components, 1)
+        self._wanted = len(self._given.basis) if self._given else whole("components", components, 1)
 
     @cached_property
     def _key(self) -> str:
@@ -155,8 +155,10 @@ class HiddenLayers:
         """All hidden activations (n, p) of images (n, c, h, w), layer after layer, on the CPU."""
         return torch.cat([self._read(batch)[0] for batch in images.split(AT_ONCE)])
 
-    def read(self, images: Tensor) -> Activations:
-        """What the network does with images (n, c, h, w); from the cache if it was read before."""
+    def read(self, images: Tensor, *, anew: bool = False) -> Activations:
+        """What the network does with images (n, c, h, w); unless read `anew`, from the cache if it was read before."""
+        if anew:
+            return Activations(**self._activations(images))
         path = cache_dir() / "activations" / f"{self._key}-{tensor_digest(images)}.safetensors"
         return Activations(**tensor_files.made_once(path, lambda: self._activations(images)))
 

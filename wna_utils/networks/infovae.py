@@ -32,11 +32,18 @@ RECIPES = {
 def recipes_of(profile: str, times_longer: int = 1) -> tuple[Cyclic, Cyclic]:
     """How autoencoder and estimator are trained in a profile, in so many times its cycles.
 
-    Raises `ValueError` for an unknown profile.
+    Raises `ValueError` for an unknown profile, or times that are not whole, or below 1.
     """
     one_of("profile", profile, RECIPES)
+    whole("times_longer", times_longer, 1)
     autoencoder, estimator = (replace(each, cycles=times_longer * each.cycles) for each in RECIPES[profile])
     return autoencoder, estimator
+
+
+def operations_of(inputs: int, bottleneck: int, autoencoder: Cyclic, estimator: Cyclic) -> float:
+    """Floating-point operations of training both: six for each weight and sample."""
+    parts = (InfoVAE(inputs, bottleneck), autoencoder), (elu_stack(bottleneck, 1), estimator)
+    return 6.0 * sum(sum(weights.numel() for weights in part.parameters()) * recipe.shown(0) for part, recipe in parts)
 
 
 class InfoVAE(nn.Module):

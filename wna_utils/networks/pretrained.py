@@ -1,7 +1,6 @@
 """Networks trained on ImageNet by others: fetched, and made to take images of [0, 1] of any size."""
 
 import json
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -103,14 +102,9 @@ def layers_of(name: str) -> dict[str, str]:
 @cache
 def operations_of(name: str) -> float:
     """Floating-point operations with which a network answers one image; nothing is fetched to tell."""
-    return operations(_models()[name](), torch.zeros(1, 3, SIDE, SIDE))
+    from torchvision import models
 
-
-def _models() -> dict[str, Callable[..., nn.Module]]:
-    """What builds each network."""
-    from torchvision import models  # takes seconds, which chapters on smaller networks need not wait
-
-    return {"mobilenet_v2": models.mobilenet_v2, "resnet50": models.resnet50}
+    return operations(getattr(models, name)(), torch.zeros(1, 3, SIDE, SIDE))
 
 
 def weights_of(name: str) -> str:
@@ -119,8 +113,10 @@ def weights_of(name: str) -> str:
 
 
 def _mobilenet(folder: Path) -> nn.Module:
+    from torchvision.models import mobilenet_v2  # takes seconds to import: only those wait who need it
+
     with torch.device("meta"):  # no weights are drawn only to be thrown away
-        network = _models()["mobilenet_v2"]()
+        network = mobilenet_v2()
     network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True), assign=True)
     return Prepared(network, *USUAL, swapped=False)
 
@@ -138,8 +134,10 @@ def _resnet(folder: Path) -> nn.Module:
     It strides in the first convolution of a block, where torchvision's strides in the second; its convolutions have
     biases, which are taken off the running means that follow; and blue comes first.
     """
+    from torchvision.models import resnet50
+
     with torch.device("meta"):
-        network = _models()["resnet50"](norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
+        network = resnet50(norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
     for stage in (network.layer2, network.layer3, network.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     network.load_state_dict(_state_of(network, _arrays(folder)), assign=True)

@@ -27,8 +27,18 @@ SCORES = "test scores"  # and the scores (500, K) float16 of the first of them
 SCORED = 500
 SCORED_AGAIN = 100  # of these, in an audit
 
-# Of networks that were found: their identity, what they called their test images, and the name of their record.
-_found: WeakKeyDictionary[nn.Module, tuple[str, Tensor, str]] = WeakKeyDictionary()
+
+@dataclass(frozen=True)
+class Origin:
+    """The record that a network comes from: its name, and hashes of the weights it held and of what they learned."""
+
+    name: str
+    weights: str
+    learned: str
+
+
+# Of networks that were found: their identity, what they called their test images, and their origin.
+_found: WeakKeyDictionary[nn.Module, tuple[str, Tensor, Origin]] = WeakKeyDictionary()
 
 
 def name_of(model: str, dataset: str, seed: int, recipe: "Recipe | Cyclic") -> str:
@@ -63,17 +73,23 @@ def find(model: str, dataset: Dataset, seed: int, recipe: "Recipe | Cyclic") -> 
     recorded.note(path)
     tensors, about = recorded.read(path)
     network = _built(about, tensors)
-    _found[network] = identity(network), tensors[CALLS], recorded.name_of(path)
+    origin = Origin(recorded.name_of(path), recorded.fingerprint(_weights(tensors)), about["fingerprint"])
+    _found[network] = identity(network), tensors[CALLS], origin
     return network
 
 
-def found_as(network: nn.Module) -> str | None:
-    """Name of the record that `find` took this network from; None for others, and if it has been changed since."""
+def origin_in(name: str) -> Origin:
+    """The origin of networks that the record of this name holds now."""
+    return Origin(name, weights_of(name), recorded.about(path_of(name))["fingerprint"])
+
+
+def origin_of(network: nn.Module) -> Origin | None:
+    """The record that `find` took this network from; None for other networks, and if it has been changed since."""
     if network not in _found:
         return None
-    before, _, name = _found[network]
+    before, _, origin = _found[network]
     try:
-        return name if identity(network) == before else None
+        return origin if identity(network) == before else None
     except Uncertain:
         return None
 
@@ -83,8 +99,8 @@ def accuracy_of(network: nn.Module, dataset: Dataset) -> float | None:
 
     None if the network did not come from there or has been changed since, or if the test images differ.
     """
-    name = found_as(network)
-    about = recorded.about(path_of(name)) if name else {}
+    origin = origin_of(network)
+    about = recorded.about(path_of(origin.name)) if origin else {}
     if not about or dataset.test_digest != _test_digest(about["dataset"], tuple(about.get("only") or ())):
         return None
     return (_found[network][1] == dataset.y_test).float().mean().item()

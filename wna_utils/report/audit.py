@@ -42,8 +42,9 @@ IN_COLOUR, LARGE = 3, 6
 class Finding:
     """What was found about a record: what is wrong, if anything, and how much of it differs when it is made again.
 
-    That is the share of test images that are called otherwise, or the difference between what a block of noise adds now
-    and what it added; None where nothing can be shown again, or it is not its turn.
+    That is the share of test images that are called otherwise, the difference between what a block of noise adds now
+    and what it added, or the most by which a map places an image elsewhere, in spreads; None where nothing can be shown
+    again, or it is not its turn.
     """
 
     name: str
@@ -197,14 +198,14 @@ def _study(path: Path, blocks: int, device: str) -> Finding:
 
 
 def _map(path: Path, device: str) -> Finding:
-    about = recorded.about(path)
-    if about["weights"] != networks.weights_of(about["network"]):
-        return _problem(path, f"is of another network than the recorded {about['network']}")
-    again = introspection_study.placed_again(path, device)
-    if not (again.codes <= SCORES and again.expected <= SCORES):
-        what = f"test images land {again.codes:.1%} of the map's spread away, and errors differ by {again.expected:.1%}"
-        return _problem(path, f"is another map: {what}", again.codes)
-    return Finding(recorded.name_of(path), again.codes)
+    if problem := introspection_study.problem(path):
+        return _problem(path, problem)
+    apart = introspection_study.apart(path, device)
+    if not apart <= SCORES:
+        return _problem(
+            path, f"is another map: what it says of test images differs by {apart:.1%} of its spread", apart
+        )
+    return Finding(recorded.name_of(path), apart)
 
 
 def _tally(path: Path, blocks: int, device: str) -> Finding:

@@ -235,6 +235,7 @@ def _per_image(model: str, dataset: str) -> float:
 
 
 def made_here(device: str) -> dict[str, Any]:
+    """When, by which code and on what a record is being made; how long it took is added when it is done."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": COMMIT,

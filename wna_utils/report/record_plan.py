@@ -110,6 +110,8 @@ class Entry(_Strict):
             return self
         if self.adversarial:
             raise ValueError("adversarial images are recorded of networks of ImageNet")
+        if self.course and self.maps:
+            raise ValueError("a line with a course has no maps: plan them in a line of their own")
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
         if self.in_noise and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):
@@ -146,7 +148,7 @@ class Entry(_Strict):
 
 
 def plan() -> list[Record]:
-    """All records that the plan lists, in its order; a network comes before its tallies.
+    """All records that the plan lists, in its order; a network comes before what rests on it.
 
     Raises `ValueError`, in one sentence, for a plan that is missing or malformed, or has two records of one name.
     """

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wna_utils.analysis import introspection_study
-from wna_utils.analysis.introspection_study import Settings
+from wna_utils.analysis.introspection_study import COMPONENTS, Settings
 from wna_utils.data import photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.interventions.adversarial_study import Making
 from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks.infovae import operations_of
 from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained, made_here
 from wna_utils.support import recorded
 
@@ -64,14 +65,15 @@ class Mapped:
     @property
     def is_there(self) -> bool:
         """Whether it is recorded, of the network that is recorded now."""
-        return self.path.exists() and introspection_study.is_recorded(
-            self.network.name, self.network.data(), self.settings
-        )
+        name = self.network.name
+        return self.network.path.exists() and introspection_study.is_recorded(networks.origin_in(name), self.settings)
 
     @property
     def operations(self) -> float:
-        """Floating-point operations of reading its images; those of training it are fewer."""
-        return self.settings.n_images * self.network.per_image
+        """Floating-point operations of reading its images, and of training."""
+        of = self.settings
+        training = operations_of(COMPONENTS, of.bottleneck, of.autoencoder, of.estimator)
+        return of.n_images * self.network.per_image + training
 
     def make(self, device: str) -> None:
         made, started = made_here(device), time.monotonic()
