@@ -10,7 +10,16 @@ from wna_utils.analysis.representations import by_layer
 from wna_utils.data import photographs
 from wna_utils.data.photographs import Photographs
 from wna_utils.interventions import adversarial_study
-from wna_utils.interventions.adversarial_study import CONTROLS, Making, computed, is_recorded, path_of, study, write
+from wna_utils.interventions.adversarial_study import (
+    CONTROLS,
+    Making,
+    ascents_from,
+    computed,
+    is_recorded,
+    path_of,
+    study,
+    write,
+)
 from wna_utils.networks import Observer, pretrained
 from wna_utils.report import audit
 from wna_utils.support import recorded
@@ -52,6 +61,20 @@ def test_a_study_holds_what_layers_hold_alike(found, shown):
     scores = reader(found.images["AN"])["scores"].softmax(1)
     sure = scores[range(5), shown.labels].numpy()
     assert found.found["AN probability"][1] == pytest.approx(sure, rel=1e-3)
+
+
+def test_ascents_come_from_the_cache_if_they_were_made_before(shown, monkeypatch):
+    reader = Observer(pretrained.load(NETWORK), (3, 224, 224))
+    before = ascents_from(reader, shown, MAKING)
+    monkeypatch.setattr(adversarial_study, "ascend", lambda *_, **__: pytest.fail("made again"))
+    again = ascents_from(Observer(pretrained.load(NETWORK), (3, 224, 224)), shown, MAKING)
+    for kind, each in before.items():
+        assert torch.equal(again[kind].images, each.images)
+        assert np.array_equal(again[kind].probability, each.probability)
+        assert np.array_equal(again[kind].reached, each.reached)
+    for changed in (replace(MAKING, pull=0.1), replace(MAKING, stops=(0.004, 0.01))):
+        with pytest.raises(pytest.fail.Exception, match="made again"):
+            ascents_from(reader, shown, changed)
 
 
 def test_controls_are_as_long_as_the_interference(shown):

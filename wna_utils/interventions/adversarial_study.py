@@ -16,13 +16,15 @@ from torch import Tensor
 
 from wna_utils.analysis.representations import dissimilarities, of_layers
 from wna_utils.data.photographs import Photographs
+from wna_utils.interventions import ascent
 from wna_utils.interventions.ascent import Ascent, ascend
 from wna_utils.interventions.attacks import similarity_of, towards
 from wna_utils.networks import pretrained
 from wna_utils.networks.observer import Observer
-from wna_utils.support import recorded
+from wna_utils.support import recorded, tensor_files
 from wna_utils.support.checks import one_of
-from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
+from wna_utils.support.paths import cache_dir
 
 KINDS = "AN", "AI"
 CONTROLS = "white noise", "another's interference"
@@ -122,8 +124,8 @@ def computed(network: str, shown: Photographs, making: Making, device: str = "au
     for kind, each in images.items():
         found |= _read(reader, each, kind, far=True)
     found["RE probability"] = reader(shown.images)["scores"].softmax(1).cpu()[range(len(shown.labels)), shown.labels]
-    for kind, ascent in ascents.items():
-        stops = [found[kind] if i == at else _read(reader, each, kind)[kind] for i, each in enumerate(ascent.images)]
+    for kind, climbed in ascents.items():
+        stops = [found[kind] if i == at else _read(reader, each, kind)[kind] for i, each in enumerate(climbed.images)]
         found[kind] = np.stack(stops)
     for kind, changed in _controls(shown.images, images["AI"], making.seed).items():
         found |= _read(reader, changed, kind)
@@ -131,16 +133,33 @@ def computed(network: str, shown: Photographs, making: Making, device: str = "au
 
 
 def ascents_from(reader: Observer, shown: Photographs, making: Making) -> dict[str, Ascent]:
-    """Ascents to AN and AI: from the mean colour to each photograph's class, and from the photograph to another one."""
+    """Ascents to AN and AI: from the mean colour to each photograph's class, and from the photograph to another one.
+
+    They come from the cache if they were made before.
+    """
     n, whole = len(shown.labels), shown.images.shape[1:]
     random = np.random.default_rng(making.seed)
     others = (shown.labels + torch.from_numpy(random.integers(1, reader.classes, n))) % reader.classes
     start = mean_image(whole).repeat(n, 1, 1, 1)
     way = {"confidences": making.levels, "steps": making.most_steps}
     return {
-        "AN": ascend(reader, start, shown.labels, length=making.length_noise, pull=making.pull, **way),
-        "AI": ascend(reader, shown.images, others, length=making.length_interference, **way),
+        "AN": _once(reader, start, shown.labels, length=making.length_noise, pull=making.pull, **way),
+        "AI": _once(reader, shown.images, others, length=making.length_interference, **way),
     }
+
+
+def _once(reader: Observer, start: Tensor, targets: Tensor, **way: Any) -> Ascent:
+    """The ascent from these images to these targets, made or from the cache."""
+    of = reader.identity(), tensor_digest(start), tensor_digest(targets), sorted(way.items())
+    path = cache_dir() / "ascents" / f"{digest(*of, code_digest(ascent))}.safetensors"
+
+    def made() -> dict[str, Tensor]:
+        found = ascend(reader, start, targets, **way)
+        numbers = torch.from_numpy(found.steps), torch.from_numpy(found.probability)
+        return {"images": found.images, "steps": numbers[0], "probability": numbers[1]}
+
+    kept = tensor_files.made_once(path, made)
+    return Ascent(tuple(way["confidences"]), kept["images"], kept["steps"].numpy(), kept["probability"].numpy())
 
 
 def mean_image(shape: tuple[int, ...]) -> Tensor:
@@ -152,14 +171,14 @@ def _moved(ascents: Mapping[str, Ascent], shown: Photographs, at: int) -> dict[s
     """How far ascents went and how visible that is."""
     found: dict[str, Any] = {}
     starts = {"AN": mean_image(tuple(shown.images.shape[1:])).expand_as(shown.images), "AI": shown.images}
-    for kind, ascent in ascents.items():
-        moved = (ascent.images[at] - starts[kind]).flatten(1)
+    for kind, climbed in ascents.items():
+        moved = (climbed.images[at] - starts[kind]).flatten(1)
         found |= {
-            f"{kind} steps": ascent.steps,
-            f"{kind} probability": ascent.probability,
+            f"{kind} steps": climbed.steps,
+            f"{kind} probability": climbed.probability,
             f"{kind} length": moved.norm(dim=1),
             f"{kind} largest": moved.abs().amax(1),
-            f"{kind} alike": similarity_of(starts[kind], ascent.images[at]),
+            f"{kind} alike": similarity_of(starts[kind], climbed.images[at]),
         }
     return found
 
