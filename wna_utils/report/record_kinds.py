@@ -100,8 +100,18 @@ class Trained:
         networks.write(network, self.model, dataset, self.seed, self.recipe, made, device=device)
 
 
+class Filed:
+    """A record that is called by the name of its file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return recorded.name_of(self.path)
+
+
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Filed):
     """A model of Gabor noise to be recorded."""
 
     dataset: str
@@ -115,10 +125,6 @@ class Fitted:
     def is_there(self) -> bool:
         """Whether it is recorded."""
         return self.path.exists()
-
-    @property
-    def name(self) -> str:
-        return recorded.name_of(self.path)
 
     @property
     def operations(self) -> float:
@@ -188,7 +194,7 @@ class Tallied:
 
 
 @dataclass(frozen=True)
-class Followed:
+class Followed(Filed):
     """A course of training to be recorded."""
 
     network: Trained
@@ -206,10 +212,6 @@ class Followed:
             return False
         planned = {"recipe": asdict(self.network.recipe), "n": self.n, "n_last": self.n_last}
         return planned.items() <= recorded.about(self.path).items()
-
-    @property
-    def name(self) -> str:
-        return recorded.name_of(self.path)
 
     @property
     def operations(self) -> float:

@@ -11,12 +11,11 @@ from wna_utils.interventions import adversarial_study
 from wna_utils.interventions.adversarial_study import Making
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.infovae import operations_of
-from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained, made_here
-from wna_utils.support import recorded
+from wna_utils.report.record_kinds import Fetched, Filed, Fitted, Followed, Tallied, Trained, made_here
 
 
 @dataclass(frozen=True)
-class Studied:
+class Studied(Filed):
     """What a fetched network's layers hold alike of photographs and adversarial images, to be recorded."""
 
     network: Fetched
@@ -24,10 +23,6 @@ class Studied:
     @property
     def path(self) -> Path:
         return adversarial_study.path_of(self.network.model)
-
-    @property
-    def name(self) -> str:
-        return recorded.name_of(self.path)
 
     @property
     def is_there(self) -> bool:
@@ -48,7 +43,7 @@ class Studied:
 
 
 @dataclass(frozen=True)
-class Mapped:
+class Mapped(Filed):
     """A map of a recorded network's hidden activations, with the estimator of its errors, to be recorded."""
 
     network: Trained
@@ -57,10 +52,6 @@ class Mapped:
     @property
     def path(self) -> Path:
         return introspection_study.path_of(self.network.name, self.settings)
-
-    @property
-    def name(self) -> str:
-        return recorded.name_of(self.path)
 
     @property
     def is_there(self) -> bool:
