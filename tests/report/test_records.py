@@ -30,7 +30,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, classes: 1 7, shown: [{noise: trials, how: {gamma: 0.3}, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{activations: input conv1 fc1, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
-- {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3}]}
+- {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3, later: 7}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
 """
 NAMES = [
@@ -46,7 +46,7 @@ NAMES = [
     "cnn-digits-1-or-7-1-epochs-seed-0-trials-gamma-0.3-4000",
     "cnn-digits-1-epochs-seed-0-averages-of-input-conv1-fc1-white-4000",
     "cnn-digits-1-epochs-seed-0-calls-pink-block-50-200",
-    "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3",
+    "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7",
     "course-cnn_softmax-digits-1-epochs-seed-0",
 ]
 
@@ -93,8 +93,8 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     assert not observe(network, white, 4_000, into=ActivationTally("label"), layers=layers).recorded
     assert not observe(network, white, 4_000, into=ActivationTally(), layers=nodes_of_layers(network, ["fc1"])).recorded
     assert observe(network, pink, 200, into=CallTally()).recorded
-    study(network, digits, 200, bottleneck=3)
-    assert "introspections/cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3" in recorded.taken()
+    study(network, digits, 200, bottleneck=3, seed=7)
+    assert "introspections/cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7" in recorded.taken()
     assert not observe(network, SmallBlocks(PinkNoise(digits.shape), 40), 200, into=CallTally()).recorded
     assert all(not finding.difference and not finding.problem for finding in audit(blocks=2))
 
@@ -179,7 +179,7 @@ def test_file_of_a_run_that_was_killed_before_it_was_listed_is_listed(planned):
 
 
 def test_a_network_can_be_made_anew_while_its_map_is_there(planned):
-    name = "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3"
+    name = "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7"
     records.make([name], tell=quiet)
     recorded.path_of("networks", "cnn-digits-1-epochs-seed-0").unlink()
     assert {"cnn-digits-1-epochs-seed-0", name} <= {record.name for record in records.missing([])}

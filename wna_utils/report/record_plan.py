@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from wna_utils.analysis.introspection_study import Settings
 from wna_utils.data import datasets, imagenet
@@ -74,11 +83,12 @@ class Map(_Strict):
     bottleneck: PositiveInt = 2
     mmd_weight: NonNegativeFloat = 10.0
     times_longer: PositiveInt = 1
+    later: NonNegativeInt = 0
 
     def settings(self, seed: int) -> Settings:
         """How the map of the network of this seed is made."""
         recipes = recipes_of("book", self.times_longer)
-        return Settings(self.n_images, self.bottleneck, self.mmd_weight, seed, *recipes)
+        return Settings(self.n_images, self.bottleneck, self.mmd_weight, seed + self.later, *recipes)
 
 
 class Entry(_Strict):
