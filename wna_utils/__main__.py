@@ -12,7 +12,7 @@ from wna_utils.support import paths
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.devices import cores
 
-DATA = (*fetch.FILES, *imagenet.NETWORKS)
+DATA = (*fetch.FILES, *imagenet.OF_THE_BOOK)
 
 
 def fetch_data(names: list[str]) -> None:

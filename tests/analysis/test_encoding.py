@@ -1,9 +1,12 @@
 """Encoding models: what is sparse enough is found, what is not is missed, and constants are told apart."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
-from wna_utils.analysis.encoding import accuracies, fit, romp
+from wna_utils.analysis.encoding import accuracies, fit, p_by_permutation, romp
 
 
 def planted(seed, sparsity, images=40, units=2000):
@@ -62,6 +65,24 @@ def test_accuracies_are_correlations_vertex_by_vertex():
     expected = [np.corrcoef(first[:, i], second[:, i])[0, 1] for i in range(3)]
     assert accuracies(first, second) == pytest.approx(expected)
     assert accuracies(np.ones((9, 1)), second[:, :1]).tolist() == [0]
+
+
+def test_p_is_uniform_without_an_effect_and_the_least_there_is_with_one():
+    random = np.random.default_rng(0)
+    chance = [p_by_permutation(*random.normal(size=(2, 20, 5)), 199, seed) for seed in range(200)]
+    assert kstest(chance, "uniform").pvalue > 0.01
+    measured = random.normal(size=(20, 5))
+    assert p_by_permutation(measured + random.normal(size=(20, 5)), measured, 199) == 1 / 200
+    assert p_by_permutation(np.ones((20, 5)), measured, 199) == 1  # it foretells the same of all images
+
+
+def test_p_is_that_of_mean_accuracies_over_all_orders_of_the_images():
+    random = np.random.default_rng(1)
+    predicted, measured = random.normal(size=(2, 5, 3))
+    found = accuracies(predicted, measured).mean()
+    orders = list(permutations(range(5)))
+    exact = np.mean([accuracies(predicted, measured[list(order)]).mean() >= found - 1e-12 for order in orders])
+    assert abs(p_by_permutation(predicted, measured, 20_000) - exact) < 0.01
 
 
 def test_bad_input_is_told_in_a_sentence():

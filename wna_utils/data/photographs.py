@@ -1,17 +1,24 @@
-"""Forty photographs of ImageNet's classes in five groups, which belong to this book, or a folder of the user's own."""
+"""Forty photographs of ImageNet's classes in five groups: the book's, some to be fetched, or the user's own."""
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from wna_utils.data import imagenet
+from wna_utils.data.fetch import download, ensured
 from wna_utils.support.checks import at_least
 from wna_utils.support.paths import ROOT
 
 FOLDER = ROOT / "book" / "photographs"
 GROUPS, UNGROUPED = "groups.csv", "all"
+SAMPLE, OWN, OWN_FOLDER = "sample", "own", "WNA_IMAGES"
+SAMPLED = FOLDER / "sample.csv"  # files, their groups, what they are called where they come from, and their hashes
+SAMPLE_URL = (
+    "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/bc69043e2862758a1906c6a24a792bb28c6bb2ff/"
+)
 SIDE = 224  # pixels
 FEWEST = 3  # of which there are three pairs
 
@@ -33,25 +40,55 @@ class Photographs:
         return Photographs(self.images[kept], self.labels[kept], tuple(self.groups[i] for i in kept))
 
 
-def load(folder: str | Path = "") -> Photographs:
-    """The forty photographs, or those in a folder, in the order of their groups.
+def load(which: str | Path = "") -> Photographs:
+    """The book's forty photographs, or others, in the order of their groups.
 
-    Files there are called NNN_name.jpg, NNN being the class, 0 to 999; `groups.csv` there, if there is one, has the
-    columns file and group. Raises `ValueError` for a folder without such files, another name or class, a file that is
-    no picture, fewer than three photographs, or a photograph that `groups.csv` does not name.
+    `which` is a folder; or "own", the folder that the environment variable `WNA_IMAGES` names; or "sample", forty of
+    ImageNet's own in the paper's groups, which are fetched if they are not there. Files are called NNN_name.jpg, NNN
+    being the class, 0 to 999; `groups.csv` beside them, if there is one, has the columns file and group. Raises
+    `ValueError` for a folder without such files, another name or class, a file that is no picture, fewer than three
+    photographs, or a photograph that `groups.csv` does not name; `DataUnavailable` if a sample cannot be had.
     """
-    place = Path(folder or FOLDER)
+    place = folder_of(which)
+    listed = SAMPLED if which == SAMPLE else place / GROUPS
     images, labels = imagenet.photographs(place, SIDE)
     if len(images) < FEWEST:
         raise ValueError(f"{place} has {len(images)} photographs, and {FEWEST} or more are needed: put more into it")
     files = [file.name for file in imagenet.pictures_in(place)]
-    of = _groups(place / GROUPS)
+    of = _groups(listed)
     if of and (missing := [file for file in files if file not in of]):
-        raise ValueError(f"{place / GROUPS} has no group for {missing[0]}: add a line for it, or take the file out")
+        raise ValueError(f"{listed} has no group for {missing[0]}: add a line for it, or take the file out")
     named = [of.get(file, UNGROUPED) for file in files]
     known = list(dict.fromkeys(of.values())) or [UNGROUPED]
     order = sorted(range(len(files)), key=lambda i: known.index(named[i]))
     return Photographs(images[order], labels[order], tuple(named[i] for i in order))
+
+
+def folder_of(which: str | Path = "") -> Path:
+    """The folder of the photographs that `load` calls so; raises `ValueError` where it is not there."""
+    if which == SAMPLE:
+        return _sample()
+    named = os.environ.get(OWN_FOLDER, "") if which == OWN else which
+    if which == OWN and not named:
+        raise ValueError(f'"{OWN}" photographs are those in the folder that {OWN_FOLDER} names: set it')
+    if not Path(named or FOLDER).is_dir():
+        raise ValueError(f'{named} is no folder: photographs are "{SAMPLE}", "{OWN}", or a folder that is there')
+    return Path(named or FOLDER)
+
+
+def _sample() -> Path:
+    """Folder with the sample, each file of the SHA-256 that is listed; what is missing is fetched."""
+    with SAMPLED.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+
+    def from_site(workspace: Path) -> Path:
+        download(SAMPLE_URL, {row["original"]: row["sha256"] for row in rows}, workspace)
+        for row in rows:
+            (workspace / row["original"]).rename(workspace / row["file"])
+        return workspace
+
+    files = {row["file"]: row["sha256"] for row in rows}
+    return ensured("imagenet_sample", "the sample of ImageNet's photographs", files, {"collection": from_site})
 
 
 def _groups(path: Path) -> dict[str, str]:

@@ -144,17 +144,17 @@ def ascents_from(reader: Observer, shown: Photographs, making: Making) -> dict[s
     way = {"confidences": making.levels, "steps": making.most_steps}
     return {
         "AN": _once(reader, start, shown.labels, length=making.length_noise, pull=making.pull, **way),
-        "AI": _once(reader, shown.images, others, length=making.length_interference, **way),
+        "AI": _once(reader, shown.images, others, shown.labels, length=making.length_interference, **way),
     }
 
 
-def _once(reader: Observer, start: Tensor, targets: Tensor, **way: Any) -> Ascent:
+def _once(reader: Observer, start: Tensor, targets: Tensor, own: Tensor | None = None, **way: Any) -> Ascent:
     """The ascent from these images to these targets, made or from the cache."""
     of = reader.identity(), tensor_digest(start), tensor_digest(targets), sorted(way.items())
     path = cache_dir() / "ascents" / f"{digest(*of, code_digest(ascent))}.safetensors"
 
     def made() -> dict[str, Tensor]:
-        found = ascend(reader, start, targets, **way)
+        found = ascend(reader, start, targets, own=own, **way)
         numbers = torch.from_numpy(found.steps), torch.from_numpy(found.probability)
         return {"images": found.images, "steps": numbers[0], "probability": numbers[1]}
 

@@ -36,8 +36,9 @@ class Ascent:
 def ascend(
     network: nn.Module | Observer,
     start: Tensor,
-    targets: Sequence[int],
+    targets: Sequence[int] | Tensor,
     *,
+    own: Sequence[int] | Tensor | None = None,
     confidences: Sequence[float] = (0.99,),
     length: float = 0.5,
     pull: float = 0.0,
@@ -48,10 +49,11 @@ def ascend(
 
     Each step goes by `length` (L2) along the gradient of log P(target) − pull · ‖image − start‖², and values beyond
     [0, 1] are cut. That is the paper's Eq. 1 but for the logarithm, without which the gradient is lost where P is near
-    0. `confidences` rise. The network is not changed.
+    0. `confidences` rise. The network is not changed. Images that are to be taken for another class have one of their
+    `own` (n,).
 
-    Raises `ValueError` for a target that is no class, as many targets as there are no images, confidences that do not
-    rise within (0, 1), a step that is not above 0, or fewer than one step.
+    Raises `ValueError` for a target that is no class, or an image's own, another number of targets than of images,
+    confidences that do not rise within (0, 1), a step that is not above 0, or fewer than one step.
     """
     levels = _rising(confidences)
     positive("length", length)
@@ -59,6 +61,8 @@ def ascend(
     whole("steps", steps, 1)
     observer = observer_of(network, tuple(start.shape[1:]), device=device)
     aims = _classes(targets, len(start), observer.classes)
+    if own is not None and len(same := (aims == _classes(own, len(start), observer.classes)).nonzero()):
+        raise ValueError(f"image {int(same[0])} is of class {int(aims[same[0]])} already: give it another target")
     parts = [each.split(max(1, observer.batch_size // FEWER)) for each in (start, aims)]
     found = []
     with bar(zip(*parts, strict=True), total=len(parts[0]), desc="ascending", unit="batch") as progress:
@@ -75,7 +79,7 @@ def _rising(confidences: Sequence[float]) -> tuple[float, ...]:
     return levels
 
 
-def _classes(targets: Sequence[int], n: int, classes: int) -> Tensor:
+def _classes(targets: Sequence[int] | Tensor, n: int, classes: int) -> Tensor:
     aims = torch.as_tensor(targets).long()
     if aims.shape != (n,):
         raise ValueError(f"there must be a target for each of {n} images; got {aims.numel()}")

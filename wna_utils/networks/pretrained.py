@@ -1,6 +1,7 @@
 """Networks trained on ImageNet by others: fetched, and made to take images of [0, 1] of any size."""
 
 import json
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from wna_utils.data import imagenet
-from wna_utils.data.imagenet import MOBILENET, RESNET, RESNET_LAYOUT
+from wna_utils.data.imagenet import ALEXNET, MOBILENET, RESNET, RESNET_LAYOUT
 from wna_utils.networks.compiling import operations
 from wna_utils.networks.observer import SCORES
 from wna_utils.support.checks import one_of
@@ -36,6 +37,11 @@ LAYERS = {
         "stage 3": "layer3",
         "stage 4": "layer4",
         "pooled": "flatten",
+    },
+    "alexnet": {
+        **{f"convolution {i}": f"features.{at}" for i, at in enumerate((1, 4, 7, 9, 11), 1)},  # rectified
+        "dense 1": "classifier.2",
+        "dense 2": "classifier.5",
     },
     **{name: {"convolution": "0", "rectified": "1", "flat": "2"} for name in UNTRAINED},
 }
@@ -82,7 +88,7 @@ def _resized(images: Tensor, side: int) -> Tensor:
 
 
 def load(name: str) -> nn.Module:
-    """MobileNetV2 or ResNet-50, trained on ImageNet, in eval mode; its weights are fetched if they are not there.
+    """A network of `imagenet.NETWORKS`, in eval mode; its weights are fetched if they are not there.
 
     The `UNTRAINED` have random weights, and see 32 pixels. Raises `ValueError` for an unknown name, and
     `DataUnavailable` if the weights cannot be had.
@@ -90,7 +96,7 @@ def load(name: str) -> nn.Module:
     if name in UNTRAINED:
         return _untrained(UNTRAINED.index(name)).eval()
     folder = imagenet.weights_folder(name)
-    return {"mobilenet_v2": _mobilenet, "resnet50": _resnet}[name](folder).eval()
+    return {"mobilenet_v2": _mobilenet, "resnet50": _resnet, "alexnet": _alexnet}[name](folder).eval()
 
 
 def layers_of(name: str) -> dict[str, str]:
@@ -115,9 +121,20 @@ def weights_of(name: str) -> str:
 def _mobilenet(folder: Path) -> nn.Module:
     from torchvision.models import mobilenet_v2  # takes seconds to import: only those wait who need it
 
+    return _of_torchvision(mobilenet_v2, folder / MOBILENET)
+
+
+def _alexnet(folder: Path) -> nn.Module:
+    """Torchvision's AlexNet: wider or narrower here and there than Caffe's, and without its normalization."""
+    from torchvision.models import alexnet
+
+    return _of_torchvision(alexnet, folder / ALEXNET)
+
+
+def _of_torchvision(build: Callable[[], nn.Module], weights: Path) -> nn.Module:
     with torch.device("meta"):  # no weights are drawn only to be thrown away
-        network = mobilenet_v2()
-    network.load_state_dict(torch.load(folder / MOBILENET, weights_only=True), assign=True)
+        network = build()
+    network.load_state_dict(torch.load(weights, weights_only=True), assign=True)
     return Prepared(network, *USUAL, swapped=False)
 
 

@@ -91,7 +91,7 @@ CHANGES = {  # shorter training by profile; the book uses it only where no fully
     },
     "smoke": {name: {"epochs": 2} for name in ("cnn", "binary_cnn", "mlp", "rnn")}
     | {"elu_mlp": {"cycles": 1, "iterations": 50, "held_out": 100}}
-    | {"all_cnn": {"cycles": 1, "iterations": 4, "batch_size": 32, "held_out": 100}}
+    | {"all_cnn": {"cycles": 1, "iterations": 3, "batch_size": 16, "held_out": 50}}
     | {name: {"epochs": 1, "augment": False} for name in ("cifar_cnn", "cifar_cnn_tanh")},
 }
 

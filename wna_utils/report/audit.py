@@ -173,7 +173,7 @@ def _photographs(path: Path, device: str) -> Finding:
     tensors, largest = imagenet.thumbnails_record(), 0.0
     if tensors["thumbnails"].shape != (len(imagenet.classes()), 3, imagenet.THUMBNAIL, imagenet.THUMBNAIL):
         return _problem(path, "does not have a thumbnail for every class of ImageNet")
-    for network in filter(imagenet.is_on_disk, imagenet.NETWORKS):
+    for network in filter(imagenet.is_on_disk, imagenet.OF_THE_BOOK):
         before = tensors[f"scores of {network}"].float()
         images = imagenet.thumbnails()[: len(before)]
         now = Observer(pretrained.load(network), tuple(images.shape[1:]), device=device)(images)["scores"].cpu()

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from wna_utils.data import datasets
+from wna_utils.data import datasets, photographs
 from wna_utils.interventions import stimulation
 from wna_utils.interventions.backdoors import Backdoor
 from wna_utils.networks import pretrained
@@ -36,9 +36,9 @@ def _device(value: str) -> str:
     return value
 
 
-def _folder(value: str) -> str:
-    if value and not Path(value).is_dir():
-        raise ValueError("must be a folder that is there")
+def _pictures(value: str) -> str:
+    if value != photographs.SAMPLE:  # which is fetched when it is needed
+        photographs.folder_of(value)
     return value
 
 
@@ -75,7 +75,7 @@ Crowd = Annotated[int, Field(ge=50)]  # images among which each has twenty neigh
 Levels = Annotated[int, Field(ge=2)]
 
 Grid = Annotated[int, Field(ge=4, le=pretrained.SIDE)]  # pixels a side, of noise that a network sees enlarged
-Folder = Annotated[str, AfterValidator(_folder)]  # or none, ""
+Pictures = Annotated[str, AfterValidator(_pictures)]  # a folder, "sample", or "own"; or none, ""
 File = Annotated[str, AfterValidator(_file)]  # or none, ""
 
 Bottleneck = Annotated[int, Field(ge=1)]  # numbers in a map
