@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from wna_utils import __main__
 from wna_utils.__main__ import main
 
 
@@ -34,3 +35,12 @@ def test_wrong_name_is_told_with_the_names_there_are(monkeypatch, words, sentenc
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, *words)
     assert re.search(sentence, str(stopped.value))
+
+
+def test_what_is_fetched_on_demand_can_be_fetched_beforehand_by_its_name(monkeypatch, capsys, tmp_path):
+    for name in __main__.ON_DEMAND:
+        monkeypatch.setitem(__main__.ON_DEMAND, name, lambda name=name: tmp_path / name)
+    run(monkeypatch, "data", "alexnet", "human_it", "imagenet_sample")
+    fetched = [f"{name}: {tmp_path / name}" for name in ("alexnet", "human_it", "imagenet_sample")]
+    assert capsys.readouterr().out.splitlines() == fetched
+    assert not set(__main__.ON_DEMAND) & set(__main__.DATA)

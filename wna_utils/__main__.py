@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from wna_utils.data import fetch, imagenet
+from wna_utils.data import fetch, human_it, imagenet, photographs
 from wna_utils.report import chapters, glance, pages, scorecard, site, site_checks
 from wna_utils.report.measured import Measured
 from wna_utils.report.profiles import PROFILES
@@ -13,12 +14,20 @@ from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.devices import cores
 
 DATA = (*fetch.FILES, *imagenet.OF_THE_BOOK)
+ON_DEMAND = {
+    "alexnet": partial(imagenet.weights_folder, "alexnet"),
+    "imagenet_sample": partial(photographs.folder_of, photographs.SAMPLE),
+    "human_it": human_it.folder,
+}
 
 
 def fetch_data(names: list[str]) -> None:
-    """Fetch and verify the files of data sets and of networks that others trained."""
+    """Fetch and verify the files of data sets, of networks that others trained, and what else is asked for by name."""
     for name in names or DATA:
-        found = fetch.ensure_files(name) if name in fetch.FILES else imagenet.weights_folder(name)
+        if name in fetch.FILES:
+            found = fetch.ensure_files(name)
+        else:
+            found = ON_DEMAND[name]() if name in ON_DEMAND else imagenet.weights_folder(name)
         print(f"{name}: {found}", flush=True)
 
 
@@ -125,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m wna_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     data = commands.add_parser("data", help=fetch_data.__doc__)
-    data.add_argument("names", nargs="*", choices=[*DATA, []], help="data sets and networks (all)")
+    data.add_argument("names", nargs="*", choices=[*DATA, *ON_DEMAND, []], help="the book's, by default")
     run = commands.add_parser("run", help=run_notebooks.__doc__)
     run.add_argument("names", nargs="*", help="notebooks (all)")
     run.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")

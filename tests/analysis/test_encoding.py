@@ -73,7 +73,7 @@ def test_p_is_uniform_without_an_effect_and_the_least_there_is_with_one():
     assert kstest(chance, "uniform").pvalue > 0.01
     measured = random.normal(size=(20, 5))
     assert p_by_permutation(measured + random.normal(size=(20, 5)), measured, 199) == 1 / 200
-    assert p_by_permutation(np.ones((20, 5)), measured, 199) == 1  # it foretells the same of all images
+    assert p_by_permutation(np.full((20, 5), 0.1), measured, 199) == 1  # it foretells the same of all images
 
 
 def test_p_is_that_of_mean_accuracies_over_all_orders_of_the_images():

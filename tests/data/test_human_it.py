@@ -43,5 +43,5 @@ def test_altered_measurements_are_not_read(stored, tmp_path, monkeypatch):
     monkeypatch.setattr(human_it, "download", lambda *_: None)
     with (tmp_path / "human_it" / human_it.BRAINS).open("ab") as file:
         file.write(b"!")
-    with pytest.raises(fetch.DataUnavailable, match="what human IT holds alike of 92 pictures is not on disk"):
+    with pytest.raises(fetch.DataUnavailable, match=r"holds alike of 92 pictures .from https://raw.* is not on disk"):
         human_it.load()

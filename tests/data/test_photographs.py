@@ -80,11 +80,14 @@ def test_folders_that_will_not_do_are_told(own, spoil, words):
 
 
 def test_own_photographs_may_be_named_by_the_environment(own, monkeypatch):
-    monkeypatch.setenv(photographs.OWN_FOLDER, str(own))
+    monkeypatch.setenv("WNA_IMAGES", str(own))
     assert photographs.load("own").labels.tolist() == [2, 999, 1, 3]
     assert len(photographs.load().labels) == 40  # it is taken only where it is asked for
-    monkeypatch.delenv(photographs.OWN_FOLDER)
-    with pytest.raises(ValueError, match="the folder that WNA_IMAGES names: set it"):
+    monkeypatch.setenv("WNA_IMAGES", str(own / "nowhere"))
+    with pytest.raises(ValueError, match=r"the folder that WNA_IMAGES names; it names .*/nowhere"):
+        photographs.load("own")
+    monkeypatch.delenv("WNA_IMAGES")
+    with pytest.raises(ValueError, match="it names None"):
         photographs.load("own")
 
 
@@ -101,9 +104,9 @@ def test_sample_is_forty_in_the_papers_groups():
     assert listed.file.is_unique
     assert listed.sha256.str.fullmatch("[0-9a-f]{64}").all()
     for row in listed.itertuples():
-        named = imagenet.classes()[int(row.file[:3])].lower().replace(" ", "_")
-        assert row.original.partition("_")[2].removesuffix(".JPEG") == row.file[4:].removesuffix(".jpg")
-        assert named[:3] == row.file[4:7].lower() or named in ("grey_whale", "dipper")
+        name = row.file[4:].removesuffix(".jpg")
+        assert row.original.partition("_")[2].removesuffix(".JPEG") == name
+        assert imagenet.classes()[int(row.file[:3])].lower() == name.lower().replace("_", " ")
 
 
 @pytest.fixture
@@ -137,6 +140,6 @@ def test_sample_is_fetched_once_and_put_into_its_groups(collection, monkeypatch)
 
 def test_altered_sample_is_refused_and_nothing_is_left(collection):
     collection["n02.JPEG"] += b"!"
-    with pytest.raises(fetch.DataUnavailable, match=r"sample of ImageNet's photographs is not on disk .*altered"):
+    with pytest.raises(fetch.DataUnavailable, match=r"sample of ImageNet's photographs .* is not on disk .*altered"):
         photographs.load("sample")
     assert not (fetch.data_dir() / "imagenet_sample").exists()

@@ -142,6 +142,19 @@ def test_folder_that_is_not_there_is_told(tmp_path):
         params.check("imagenet_white_noise", {"photographs": "/nowhere"}, {"photographs": "/nowhere"})
 
 
+def test_photographs_may_be_a_sample_or_ones_own(tmp_path, monkeypatch):
+    assert (
+        params.check("zhang_representations", {"photographs": "sample"}).photographs == "sample"
+    )  # nothing is fetched
+    monkeypatch.setenv("WNA_IMAGES", str(tmp_path))
+    assert params.check("zhang_representations", {"photographs": "own"}).photographs == "own"
+    monkeypatch.delenv("WNA_IMAGES")
+    with pytest.raises(
+        ValueError, match='photographs: "own" photographs are those in the folder that WNA_IMAGES names'
+    ):
+        params.check("zhang_representations", {"photographs": "own"}, {"photographs": "own"})
+
+
 def test_class_that_is_called_by_a_number_may_be_given_as_one():
     assert params.check("southampton", {"target_class": 3}, {"target_class": 3}).target_class == "3"
 

@@ -94,6 +94,6 @@ def p_by_permutation(predicted: np.ndarray, measured: np.ndarray, n: int = 1000,
 
 def _standardized(values: np.ndarray) -> np.ndarray:
     """Values (m, v) less their mean over images, of length 1 for each vertex; zeros for one that is always the same."""
-    centred = values - values.mean(0)
+    centred = np.where(np.ptp(values, axis=0) == 0, 0, values - values.mean(0))
     lengths = np.linalg.norm(centred, axis=0)
     return centred / np.where(lengths == 0, 1, lengths)

@@ -33,15 +33,21 @@ class HumanIT:
     dissimilarities: np.ndarray
 
 
+def folder() -> Path:
+    """Folder with both files, each of the right SHA-256; what is missing is fetched, or `DataUnavailable` raised."""
+    title = f"what human IT holds alike of 92 pictures (from {URL})"
+    return ensured("human_it", title, FILES, {"demonstrations": _from_site})
+
+
 def load() -> HumanIT:
     """The pictures and the measurements; raises `DataUnavailable` if they are neither on disk nor to be had."""
     from scipy.io import loadmat
     from scipy.spatial.distance import squareform
 
-    folder = ensured("human_it", "what human IT holds alike of 92 pictures", FILES, {"demonstrations": _from_site})
-    measured = loadmat(folder / BRAINS)["RDMs"][0]  # (people, sessions)
+    place = folder()
+    measured = loadmat(place / BRAINS)["RDMs"][0]  # (people, sessions)
     dissimilarities = [[squareform(each["RDM"], checks=False) for each in person] for person in measured]
-    pictures = loadmat(folder / PICTURES)["stimuli_92objs"]["image"][0]
+    pictures = loadmat(place / PICTURES)["stimuli_92objs"]["image"][0]
     images = torch.from_numpy(np.stack(list(pictures))).movedim(3, 1).float() / 255
     return HumanIT(images, np.array(dissimilarities))
 

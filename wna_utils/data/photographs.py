@@ -1,7 +1,6 @@
 """Forty photographs of ImageNet's classes in five groups: the book's, some to be fetched, or the user's own."""
 
 import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,11 @@ from torch import Tensor
 from wna_utils.data import imagenet
 from wna_utils.data.fetch import download, ensured
 from wna_utils.support.checks import at_least
-from wna_utils.support.paths import ROOT
+from wna_utils.support.paths import ROOT, own_images_dir
 
 FOLDER = ROOT / "book" / "photographs"
 GROUPS, UNGROUPED = "groups.csv", "all"
-SAMPLE, OWN, OWN_FOLDER = "sample", "own", "WNA_IMAGES"
+SAMPLE, OWN = "sample", "own"
 SAMPLED = FOLDER / "sample.csv"  # files, their groups, what they are called where they come from, and their hashes
 SAMPLE_URL = (
     "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/bc69043e2862758a1906c6a24a792bb28c6bb2ff/"
@@ -68,12 +67,14 @@ def folder_of(which: str | Path = "") -> Path:
     """The folder of the photographs that `load` calls so; raises `ValueError` where it is not there."""
     if which == SAMPLE:
         return _sample()
-    named = os.environ.get(OWN_FOLDER, "") if which == OWN else which
-    if which == OWN and not named:
-        raise ValueError(f'"{OWN}" photographs are those in the folder that {OWN_FOLDER} names: set it')
-    if not Path(named or FOLDER).is_dir():
-        raise ValueError(f'{named} is no folder: photographs are "{SAMPLE}", "{OWN}", or a folder that is there')
-    return Path(named or FOLDER)
+    if which == OWN:
+        folder = own_images_dir()
+        if not (folder and folder.is_dir()):
+            raise ValueError(f'"{OWN}" photographs are those in the folder that WNA_IMAGES names; it names {folder}')
+        return folder
+    if not Path(which or FOLDER).is_dir():
+        raise ValueError(f'{which} is no folder: photographs are "{SAMPLE}", "{OWN}", or a folder that is there')
+    return Path(which or FOLDER)
 
 
 def _sample() -> Path:
@@ -88,7 +89,8 @@ def _sample() -> Path:
         return workspace
 
     files = {row["file"]: row["sha256"] for row in rows}
-    return ensured("imagenet_sample", "the sample of ImageNet's photographs", files, {"collection": from_site})
+    title = f"the sample of ImageNet's photographs (from {SAMPLE_URL}, renamed as {SAMPLED} says)"
+    return ensured("imagenet_sample", title, files, {"collection": from_site})
 
 
 def _groups(path: Path) -> dict[str, str]:

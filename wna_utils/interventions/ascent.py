@@ -49,10 +49,10 @@ def ascend(
 
     Each step goes by `length` (L2) along the gradient of log P(target) − pull · ‖image − start‖², and values beyond
     [0, 1] are cut. That is the paper's Eq. 1 but for the logarithm, without which the gradient is lost where P is near
-    0. `confidences` rise. The network is not changed. Images that are to be taken for another class have one of their
-    `own` (n,).
+    0. `confidences` rise. The network is not changed. `own` (n,) are the classes of the images, if none may be its own
+    target.
 
-    Raises `ValueError` for a target that is no class, or an image's own, another number of targets than of images,
+    Raises `ValueError` for a target that is no class, or an image's own, another number of them than of images,
     confidences that do not rise within (0, 1), a step that is not above 0, or fewer than one step.
     """
     levels = _rising(confidences)
@@ -82,7 +82,7 @@ def _rising(confidences: Sequence[float]) -> tuple[float, ...]:
 def _classes(targets: Sequence[int] | Tensor, n: int, classes: int) -> Tensor:
     aims = torch.as_tensor(targets).long()
     if aims.shape != (n,):
-        raise ValueError(f"there must be a target for each of {n} images; got {aims.numel()}")
+        raise ValueError(f"there must be a class for each of {n} images; got {aims.numel()}")
     if n and not (aims.min() >= 0 and aims.max() < classes):
         raise ValueError(f"targets must be classes, 0 to {classes - 1}; got {int(aims.min())} to {int(aims.max())}")
     return aims

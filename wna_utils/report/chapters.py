@@ -56,7 +56,7 @@ def execute(
     if not force and (is_current(notebook, chapter, parameters) or renewed(notebook, chapter, parameters)):
         return chapter
     made_from, of_code = stamp(notebook, parameters), stamp(notebook, parameters, prose=False)
-    paths.data_dir(), paths.cache_dir()  # made absolute: the kernel works in another folder
+    paths.data_dir(), paths.cache_dir(), paths.own_images_dir()  # made absolute: the kernel works in another folder
     os.environ["WNA_PROGRESS"] = "off"  # a page shows no progress bars; papermill shows its own here
     with TemporaryDirectory() as own:
         attempt = Path(own) / notebook.name

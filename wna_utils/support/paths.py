@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -24,7 +25,15 @@ def cache_dir() -> Path:
     return _folder("WNA_CACHE", ROOT / "cache")
 
 
-def _folder(variable: str, usual: Path) -> Path:
+def own_images_dir() -> Path | None:
+    """Folder of the user's own photographs: `WNA_IMAGES`, if it is set."""
+    return _folder("WNA_IMAGES", None)
+
+
+Usual = TypeVar("Usual", Path, None)
+
+
+def _folder(variable: str, usual: Usual) -> Path | Usual:
     """The folder that an environment variable names, for processes that work in other folders, too."""
     if not (named := os.environ.get(variable)):
         return usual
