@@ -11,12 +11,8 @@ READY  := $(VENV)/.ready
 # Freed memory is kept for the next batch, not handed back to the system page by page: training takes a quarter less.
 book test: export MALLOC_MMAP_THRESHOLD_ := 2000000000
 book test: export MALLOC_TRIM_THRESHOLD_ := 4000000000
-book: data  ## build the book from real data; PROFILE=smoke shows in minutes that everything runs
-	$(PY) -m wna_utils audit
-	$(PY) -m wna_utils run --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
-	$(PY) -m wna_utils pages
-	$(PY) -m wna_utils lab
-	$(PY) -m wna_utils site
+book: $(READY)  ## build the book from real data; PROFILE=smoke shows in minutes that everything runs
+	$(PY) -m wna_utils book --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
 test: $(READY)  ## run the tests

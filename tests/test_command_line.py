@@ -44,3 +44,16 @@ def test_what_is_fetched_on_demand_can_be_fetched_beforehand_by_its_name(monkeyp
     fetched = [f"{name}: {tmp_path / name}" for name in ("alexnet", "human_it", "imagenet_sample")]
     assert capsys.readouterr().out.splitlines() == fetched
     assert not set(__main__.ON_DEMAND) & set(__main__.DATA)
+
+
+def test_the_book_is_made_step_by_step_and_stops_at_what_fails(monkeypatch):
+    steps = []
+    for name in ("fetch_data", "audit_records", "run_notebooks", "write_pages", "write_lab", "build_site"):
+        monkeypatch.setattr(__main__, name, lambda *_, name=name, **__: steps.append(name))
+    run(monkeypatch, "book", "--profile", "smoke", "--jobs", "1")
+    assert steps == ["fetch_data", "audit_records", "run_notebooks", "write_pages", "write_lab", "build_site"]
+    steps.clear()
+    monkeypatch.setattr(__main__, "audit_records", lambda *_, **__: __main__._stop_at(["a record is another"]))
+    with pytest.raises(SystemExit, match="a record is another"):
+        run(monkeypatch, "book")
+    assert steps == ["fetch_data"]

@@ -124,6 +124,16 @@ def audit_records(blocks: int, device: str, force: bool) -> None:
     print("(Said of this commit, and kept: `python -m wna_utils audit --force` shows everything again.)")
 
 
+def make_book(profile: str, jobs: int | None) -> None:
+    """Fetch the data, audit the records, execute the notebooks and build the pages, where something has changed."""
+    fetch_data([])
+    audit_records(blocks=1, device="auto", force=False)
+    run_notebooks([], profile, force=False, jobs=jobs)
+    write_pages()
+    write_lab()
+    build_site()
+
+
 def _stop_at(problems: list[str]) -> None:
     if problems:
         sys.exit("\n".join(problems))
@@ -133,15 +143,14 @@ def parser() -> argparse.ArgumentParser:
     """What the command line may hold."""
     parser = argparse.ArgumentParser(prog="python -m wna_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command")
+    book = commands.add_parser("book", help=make_book.__doc__)
+    _sizes_and_jobs(book)
     data = commands.add_parser("data", help=fetch_data.__doc__)
     data.add_argument("names", nargs="*", choices=[*DATA, *ON_DEMAND, []], help="the book's, by default")
     run = commands.add_parser("run", help=run_notebooks.__doc__)
     run.add_argument("names", nargs="*", help="notebooks (all)")
-    run.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")
     run.add_argument("--force", action="store_true", help="execute even if nothing has changed")
-    run.add_argument(
-        "--jobs", type=int, help="notebooks at a time, one core each (all cores, if there is memory; 1 on a GPU)"
-    )
+    _sizes_and_jobs(run)
     commands.add_parser("pages", help=write_pages.__doc__)
     commands.add_parser("lab", help=write_lab.__doc__)
     commands.add_parser("site", help=build_site.__doc__)
@@ -173,6 +182,13 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _sizes_and_jobs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", choices=PROFILES, default="book", help="sizes (%(default)s)")
+    command.add_argument(
+        "--jobs", type=int, help="notebooks at a time, one core each (all cores, if there is memory; 1 on a GPU)"
+    )
+
+
 def main() -> None:
     options = parser().parse_args()
     if not options.command:
@@ -180,6 +196,8 @@ def main() -> None:
         sys.exit(2)
     try:
         match options.command:
+            case "book":
+                make_book(options.profile, options.jobs)
             case "data":
                 fetch_data(options.names)
             case "run":
