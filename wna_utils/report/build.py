@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from wna_utils.report import chapters
 from wna_utils.report.chapters import ChapterFailed
 from wna_utils.support import paths, recorded
@@ -86,7 +88,7 @@ def _side_by_side(stale: Stale, parameters: dict[str, Any], jobs: int) -> Iterat
 
 
 def _by_section(stale: Stale) -> list[list[tuple[Path, Path]]]:
-    """Notebooks whose names begin alike, with their chapters; the section with most of them first.
+    """Notebooks whose names begin alike, with their chapters; the section with most code first, the last are short.
 
     The chapters of a section use the same networks and noise, which the first leaves in the cache for the next. Side by
     side, each would wait for the other.
@@ -94,7 +96,13 @@ def _by_section(stale: Stale) -> list[list[tuple[Path, Path]]]:
     sections: dict[str, list[tuple[Path, Path]]] = {}
     for notebook, chapter in stale.items():
         sections.setdefault(notebook.stem.split("_")[0], []).append((notebook, chapter))
-    return sorted(sections.values(), key=len, reverse=True)
+    return sorted(sections.values(), key=lambda section: sum(_lines(each) for each, _ in section), reverse=True)
+
+
+def _lines(notebook: Path) -> int:
+    """Lines of a notebook's code, which tell roughly how long it takes."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return sum(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
 
 
 def _execute(notebook: Path, chapter: Path, parameters: dict[str, Any], **how: Any) -> float:
