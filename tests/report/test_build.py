@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from wna_utils.report import chapters
-from wna_utils.report.build import build, usual_jobs
+from wna_utils.report.build import _by_section, build, usual_jobs
 from wna_utils.support import paths
 
 
@@ -105,3 +105,9 @@ def test_chapters_of_a_section_wait_for_one_another_even_if_one_fails(notebook):
 def test_chapters_run_one_by_one_where_they_share_what_is_not_recorded(monkeypatch):
     monkeypatch.setenv("WNA_RECORDED", "off")
     assert usual_jobs() == 1
+
+
+def test_sections_with_most_code_come_first(notebook):
+    one, two, three = (notebook(name, "x = 1\n" * n) for name, n in (("s1_a", 1), ("s2_b", 9), ("s1_c", 3)))
+    found = _by_section({each: each for each in (one, two, three)})
+    assert [[of.stem for of, _ in section] for section in found] == [["s2_b"], ["s1_a", "s1_c"]]
