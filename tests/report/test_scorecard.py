@@ -151,6 +151,15 @@ def test_chance_and_networks_are_counted_by_hand(card):
     assert "Of the 2 rules about networks, 2 are decided by 3 networks or more." in summary
 
 
+def test_rules_for_which_two_networks_are_all_there_are_are_told_apart(card):
+    claims = [{}, {"id": "b", "few": scorecard.TWO_THERE_ARE}, {"id": "c", "few": "two decide, of five"}]
+    _, summary = card(claims, [(name, 0.6) for name in "abc"])
+    told = (
+        "Of the 3 rules about networks, 1 are decided by 3 networks or more; for 1 others, about networks of ImageNet"
+    )
+    assert f"{told}, {scorecard.TWO_THERE_ARE}." in summary
+
+
 @pytest.mark.parametrize(
     ("rule", "possible", "chance"),
     [

@@ -15,6 +15,7 @@ from wna_utils.report.rules import BY_CODE, NOT_TESTABLE, REPRODUCED, Amendment,
 HEAD = ":header-rows: 1\n:class: scorecard\n:widths: 8 34 13 13 20 12\n"
 HEAD += "\n* - Section\n  - Claim\n  - Paper\n  - Southampton\n  - Ours\n  - Verdict\n"
 FEWEST = 3  # networks that are to decide about networks
+TWO_THERE_ARE = "two networks could be had"  # what the ledger says of rules about networks of ImageNet
 
 
 def write_scorecard(measured: Measured, folder: Path) -> list[str]:
@@ -194,7 +195,9 @@ def _networks(listed: list[Claim], measured: Measured) -> str:
     """How many rules about networks several networks decide."""
     found = [each for each in listed if each.about == "networks" and each.id in measured.as_text]
     several = sum(_several(measured.as_text[each.id]) and not each.few for each in found)
-    return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more."
+    there = sum(each.few == TWO_THERE_ARE for each in found)
+    others = f"; for {there} others, about networks of ImageNet, {TWO_THERE_ARE}" if there else ""
+    return f"Of the {len(found)} rules about networks, {several} are decided by {FEWEST} networks or more{others}."
 
 
 def _by_value_alone(claim: Claim, measured: Measured) -> bool:
