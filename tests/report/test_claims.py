@@ -3,6 +3,7 @@ import pytest
 
 from wna_utils.analysis.estimates import Estimate
 from wna_utils.report import claims
+from wna_utils.report.rules import Rule
 
 
 def test_bare_number_that_a_page_would_show_as_a_tuple_is_refused():
@@ -44,3 +45,17 @@ def test_bare_number_that_a_page_would_show_as_a_tuple_is_refused():
 def test_estimates_are_said_in_words(estimate, unit, words):
     assert claims.in_words(estimate, unit) == words
     assert repr(claims.in_words(estimate, unit)) == words
+
+
+@pytest.mark.parametrize(
+    ("low", "unit", "words"),
+    [
+        (0.7982, "number", "0.840 (95 % CI 0.798 to 0.880; n = 3 networks)"),
+        (0.8, "number", "0.84 (95 % CI 0.80 to 0.88; n = 3 networks)"),
+        (0.81, "number", "0.84 (95 % CI 0.81 to 0.88; n = 3 networks)"),
+        (0.7998, "percent", "84.00 % (95 % CI 79.98 to 88.00 %; n = 3 networks)"),
+    ],
+)
+def test_what_decides_is_not_rounded_to_an_edge_of_its_rule(low, unit, words):
+    rule = Rule(use="low", reproduced=(0.8, 1), partly=(0.5, 1))
+    assert claims.in_words(Estimate(0.84, low, 0.88, 3, "networks"), unit, rule) == words

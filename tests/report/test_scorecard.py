@@ -240,4 +240,4 @@ def test_rule_that_so_few_cannot_meet_is_refused(value, low, met):
 def test_prototypes_that_had_been_seen_are_counted(card):
     claims = [{"id": "a", "order": "history", "note": "Seen in the prototype."}, {"id": "b", "order": "history"}]
     _, summary = card(claims, [("a", 0.6), ("b", 0.6)])
-    assert "the history shows of 2 (a prototype had shown what to expect of 1); of the others" in summary
+    assert "the history shows of 2 (for 1 of them a prototype had been run); of the others" in summary

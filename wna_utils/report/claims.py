@@ -13,7 +13,7 @@ from wna_utils.analysis.estimates import Estimate
 from wna_utils.observe.tally import Tally
 from wna_utils.report.params import running_profile
 from wna_utils.report.profiles import JUDGED
-from wna_utils.report.rules import NOT_JUDGED, ledger
+from wna_utils.report.rules import NOT_JUDGED, Rule, ledger
 from wna_utils.report.tables import number
 
 # What glued estimates are called begins so: as the text says it, as the code does it, and the noise behind them.
@@ -42,12 +42,12 @@ def record(
     from myst_nb import glue
 
     claim = ledger()[claim_id]
-    glue(claim_id, in_words(estimate, claim.unit), display=False)
+    glue(claim_id, in_words(estimate, claim.unit, claim.rule), display=False)
     verdict = claim.verdict(estimate, by_code) if running_profile() in JUDGED else NOT_JUDGED
     glue(f"{claim_id}_verdict", Printed(verdict), display=False)
     glue(f"{METRIC}{claim_id}", Printed(json.dumps(vars(estimate))), display=False)
     if by_code:
-        glue(f"{claim_id}_by_code", in_words(by_code, claim.unit), display=False)
+        glue(f"{claim_id}_by_code", in_words(by_code, claim.unit, claim.by_code), display=False)
         glue(f"{CODE}{claim_id}", Printed(json.dumps(vars(by_code))), display=False)
     glue(f"{SHOWN}{claim_id}", Printed(_shown_in_words(shown)), display=False)
 
@@ -74,26 +74,38 @@ def say(key: str, value: Estimate | float | str, unit: str = "number") -> None:
     glue(key, Printed(text), display=False)
 
 
-def in_words(estimate: Estimate, unit: str) -> Printed:
-    """An estimate as text: value, interval and n."""
+def in_words(estimate: Estimate, unit: str, rule: Rule | None = None) -> Printed:
+    """An estimate as text: value, interval and n; with one digit more if what a `rule` asks for hangs on it."""
     if math.isnan(estimate.value):
         return Printed("no samples")
     size = abs(estimate.value)
     decimals = 0 if size in (0, 1) else 1 if 0.01 <= size <= 0.985 else 2
-    value, low, high = (_number(each, unit, decimals) for each in (estimate.value, estimate.low, estimate.high))
+    more = int(rule is not None and _rounded_to_an_edge(estimate, rule, decimals + 2 if unit != "number" else 2))
+    value, low, high = (_number(each, unit, decimals, more) for each in (estimate.value, estimate.low, estimate.high))
     low = low.removesuffix(" %").removesuffix(" points")
     interval = "" if math.isnan(estimate.low) else f"95 % CI {low} to {high}; "
     of = "network" if (estimate.n, estimate.of) == (1, "networks") else estimate.of
     return Printed(f"{value} ({interval}n = {estimate.n:,} {of})")
 
 
-def _number(value: float, unit: str, decimals: int = 1) -> str:
+def _rounded_to_an_edge(estimate: Estimate, rule: Rule, digits: int) -> bool:
+    """Whether what decides, rounded to so many digits, is an edge of the rule's ranges that it is not itself."""
+    decides = getattr(estimate, rule.use)
+    edges = {edge for edge in (*rule.reproduced, *rule.partly) if edge is not None}
+    return any(decides != edge and round(decides, digits) == round(edge, digits) for edge in edges)
+
+
+def _number(value: float, unit: str, decimals: int = 1, more: int = 0) -> str:
     if unit == "count":
         return (f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}").replace("-", "−")
     if unit == "percent":
         too_small_to_round = 0 < abs(value) < 0.00005
-        return f"{100 * value:.1g} %".replace("-", "−") if too_small_to_round else number(value, decimals, percent=True)
-    return f"{number(100 * value, max(decimals, 1))} points" if unit == "points" else number(value)
+        return (
+            f"{100 * value:.1g} %".replace("-", "−")
+            if too_small_to_round
+            else number(value, decimals + more, percent=True)
+        )
+    return f"{number(100 * value, max(decimals, 1) + more)} points" if unit == "points" else number(value, 2 + more)
 
 
 def recorded(notebook: nbformat.NotebookNode, prefix: str = METRIC) -> dict[str, Estimate]:

@@ -48,6 +48,13 @@ def _link(claim: Claim, text: str) -> str:
     return f'<a href="../scorecard.html#{anchor(claim)}">{escape(text)}</a>'
 
 
+def _ours(claim: Claim, measured: Measured) -> str:
+    """What was measured, by the text and, where the code has a rule of its own, by the code."""
+    said = str(claims.in_words(measured.as_text[claim.id], claim.unit, claim.rule))
+    by_code = measured.as_code.get(claim.id)
+    return f"{said}; by the code {claims.in_words(by_code, claim.unit, claim.by_code)}" if by_code else said
+
+
 def _of_chapter(listed: list[Claim], measured: Measured) -> str:
     """The verdicts on these claims, folded: how many of each, and a row for each with what was measured."""
     if not listed:
@@ -59,7 +66,7 @@ def _of_chapter(listed: list[Claim], measured: Measured) -> str:
         {
             "Claim": claim.statement,
             "Paper": claim.paper,
-            "Ours": claims.in_words(measured.as_text[claim.id], claim.unit),
+            "Ours": _ours(claim, measured),
             "Verdict": f"{_sign(verdicts[claim.id])} {_link(claim, verdicts[claim.id])}",
             "Shown in": f"{{numref}}`{claim.figure}`",
         }

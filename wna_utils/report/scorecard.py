@@ -102,9 +102,9 @@ def _measured(claim: Claim, measured: Measured) -> list[str]:
     """What was measured, or the reason why nothing was."""
     if not (ours := measured.as_text.get(claim.id)):
         return [claim.reason or "–"]
-    said = [claims.in_words(ours, claim.unit)]
+    said = [claims.in_words(ours, claim.unit, claim.rule)]
     if by_code := measured.as_code.get(claim.id):
-        said.append(f"by the code: {claims.in_words(by_code, claim.unit)}")
+        said.append(f"by the code: {claims.in_words(by_code, claim.unit, claim.by_code)}")
     if math.isnan(ours.low) and claim.no_interval:
         said.append(f"no interval: {claim.no_interval}")
     noise = measured.noise.get(claim.id)
@@ -182,7 +182,7 @@ def _order(decided: list[Claim]) -> list[str]:
     otherwise = sum(bool(claim.amended) for claim in decided) - other_rule
     shown = [claim for claim in decided if claim.order == "history"]
     expected = sum("prototype" in (claim.note or "") for claim in shown)
-    seen = f" (a prototype had shown what to expect of {expected})" if expected else ""
+    seen = f" (for {expected} of them a prototype had been run)" if expected else ""
     return [
         f"Of {len(decided)} rules, {other_rule} were replaced in the open after a first result had been seen; of "
         f"{otherwise} more, what is measured or counted was changed, or a rule by the code was added. Their rows say "
