@@ -40,7 +40,7 @@ def test_people_and_sessions_and_pictures_keep_their_order(stored):
 
 
 def test_altered_measurements_are_not_read(stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(human_it, "download", lambda *_: None)
+    monkeypatch.setattr(fetch, "download", lambda *_: None)
     with (tmp_path / "human_it" / human_it.BRAINS).open("ab") as file:
         file.write(b"!")
     with pytest.raises(fetch.DataUnavailable, match=r"holds alike of 92 pictures .from https://raw.* is not on disk"):

@@ -60,7 +60,7 @@ def test_weights_that_cannot_be_had_are_told_in_one_sentence(monkeypatch, tmp_pa
 
 def test_alexnet_is_to_be_had_from_its_official_site_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("WNA_DATA", str(tmp_path))
-    monkeypatch.setattr(imagenet, "download", lambda *_: (_ for _ in ()).throw(OSError("no connection")))
+    monkeypatch.setattr(fetch, "download", lambda *_: (_ for _ in ()).throw(OSError("no connection")))
     with pytest.raises(fetch.DataUnavailable) as told:
         imagenet.weights_folder("alexnet")
     assert "alexnet, trained on ImageNet (https://download.pytorch.org/models/alexnet-owt-7be5be79.pth)" in str(

@@ -138,6 +138,16 @@ def download(url: str, archives: dict[str, str], workspace: Path) -> None:
             pooch.retrieve(url + name, f"sha256:{digest}", fname=name, path=workspace, downloader=downloader)
 
 
+def from_site(url: str, files: dict[str, str]) -> Provider:
+    """Provider of files that lie below `url` as they are wanted."""
+
+    def provide(workspace: Path) -> Path:
+        download(url, files, workspace)
+        return workspace
+
+    return provide
+
+
 def _idx_from_site(url: str, archives: dict[str, str]) -> Provider:
     def provide(workspace: Path) -> Path:
         download(url, archives, workspace)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wna_utils.data.fetch import download, ensured
+from wna_utils.data.fetch import ensured, from_site
 
 BRAINS, PICTURES = "92_brainRDMs.mat", "Kriegeskorte_Neuron2008_supplementalData.mat"
 FILES = {
@@ -36,7 +36,7 @@ class HumanIT:
 def folder() -> Path:
     """Folder with both files, each of the right SHA-256; what is missing is fetched, or `DataUnavailable` raised."""
     title = f"what human IT holds alike of 92 pictures (from {URL})"
-    return ensured("human_it", title, FILES, {"demonstrations": _from_site})
+    return ensured("human_it", title, FILES, {"demonstrations": from_site(URL, FILES)})
 
 
 def load() -> HumanIT:
@@ -50,8 +50,3 @@ def load() -> HumanIT:
     pictures = loadmat(place / PICTURES)["stimuli_92objs"]["image"][0]
     images = torch.from_numpy(np.stack(list(pictures))).movedim(3, 1).float() / 255
     return HumanIT(images, np.array(dissimilarities))
-
-
-def _from_site(workspace: Path) -> Path:
-    download(URL, FILES, workspace)
-    return workspace

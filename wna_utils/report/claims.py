@@ -80,7 +80,8 @@ def in_words(estimate: Estimate, unit: str, rule: Rule | None = None) -> Printed
         return Printed("no samples")
     size = abs(estimate.value)
     decimals = 0 if size in (0, 1) else 1 if 0.01 <= size <= 0.985 else 2
-    more = int(rule is not None and _rounded_to_an_edge(estimate, rule, decimals + 2 if unit != "number" else 2))
+    digits = {"percent": decimals + 2, "points": max(decimals, 1) + 2}.get(unit, 2)
+    more = int(rule is not None and _rounded_to_an_edge(estimate, rule, digits))
     value, low, high = (_number(each, unit, decimals, more) for each in (estimate.value, estimate.low, estimate.high))
     low = low.removesuffix(" %").removesuffix(" points")
     interval = "" if math.isnan(estimate.low) else f"95 % CI {low} to {high}; "
