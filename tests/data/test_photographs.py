@@ -84,10 +84,10 @@ def test_own_photographs_may_be_named_by_the_environment(own, monkeypatch):
     assert photographs.load("own").labels.tolist() == [2, 999, 1, 3]
     assert len(photographs.load().labels) == 40  # it is taken only where it is asked for
     monkeypatch.setenv("WNA_IMAGES", str(own / "nowhere"))
-    with pytest.raises(ValueError, match=r"the folder that WNA_IMAGES names; it names .*/nowhere"):
+    with pytest.raises(ValueError, match=r"set WNA_IMAGES to the folder that they are in: .*/nowhere is none"):
         photographs.load("own")
     monkeypatch.delenv("WNA_IMAGES")
-    with pytest.raises(ValueError, match="it names None"):
+    with pytest.raises(ValueError, match="it is not set"):
         photographs.load("own")
 
 

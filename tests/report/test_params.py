@@ -149,9 +149,7 @@ def test_photographs_may_be_a_sample_or_ones_own(tmp_path, monkeypatch):
     monkeypatch.setenv("WNA_IMAGES", str(tmp_path))
     assert params.check("zhang_representations", {"photographs": "own"}).photographs == "own"
     monkeypatch.delenv("WNA_IMAGES")
-    with pytest.raises(
-        ValueError, match='photographs: "own" photographs are those in the folder that WNA_IMAGES names'
-    ):
+    with pytest.raises(ValueError, match='photographs: for "own" photographs, set WNA_IMAGES to the folder'):
         params.check("zhang_representations", {"photographs": "own"}, {"photographs": "own"})
 
 

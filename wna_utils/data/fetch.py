@@ -98,9 +98,16 @@ def ensured(name: str, title: str, files: dict[str, str], providers: dict[str, P
             return folder
     raise DataUnavailable(
         f"{title} is not on disk and could not be fetched ({'; '.join(reasons)}): connect this "
-        f"machine to the internet, or put the files {', '.join(files)} (unpacked) into {folder}, "
+        f"machine to the internet, or put {_listed(list(files))} into {folder}, unpacked, "
         f"or set WNA_DATA to the folder that has them in a folder {name}"
     )
+
+
+def _listed(files: list[str]) -> str:
+    """The names of files, or the first of many."""
+    if len(files) > 10:
+        return f"the {len(files)} files ({files[0]} and so on)"
+    return f"the file{'s' * (len(files) > 1)} {', '.join(files)}"
 
 
 def _sha256(path: Path) -> str | None:

@@ -70,7 +70,8 @@ def folder_of(which: str | Path = "") -> Path:
     if which == OWN:
         folder = own_images_dir()
         if not (folder and folder.is_dir()):
-            raise ValueError(f'"{OWN}" photographs are those in the folder that WNA_IMAGES names; it names {folder}')
+            names = f"{folder} is none" if folder else "it is not set"
+            raise ValueError(f'for "{OWN}" photographs, set WNA_IMAGES to the folder that they are in: {names}')
         return folder
     if not Path(which or FOLDER).is_dir():
         raise ValueError(f'{which} is no folder: photographs are "{SAMPLE}", "{OWN}", or a folder that is there')
