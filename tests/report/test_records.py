@@ -5,6 +5,7 @@ import pytest
 import torch
 from dask.distributed import LocalCluster
 
+from wna_utils.analysis import outputs_study
 from wna_utils.analysis.introspection_study import study
 from wna_utils.networks import infovae, training
 from wna_utils.networks.training import Recipe
@@ -30,7 +31,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, classes: 1 7, shown: [{noise: trials, how: {gamma: 0.3}, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{activations: input conv1 fc1, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
-- {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3, later: 7}]}
+- {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3, later: 7, outputs: true}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
 """
 NAMES = [
@@ -47,6 +48,7 @@ NAMES = [
     "cnn-digits-1-epochs-seed-0-averages-of-input-conv1-fc1-white-4000",
     "cnn-digits-1-epochs-seed-0-calls-pink-block-50-200",
     "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7",
+    "cnn-digits-1-epochs-seed-0-by-outputs-of-200-seed-7",
     "course-cnn_softmax-digits-1-epochs-seed-0",
 ]
 
@@ -95,6 +97,8 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     assert observe(network, pink, 200, into=CallTally()).recorded
     study(network, digits, 200, bottleneck=3, seed=7)
     assert "introspections/cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7" in recorded.taken()
+    outputs_study.study(network, digits, 200, seed=7)
+    assert "estimators/cnn-digits-1-epochs-seed-0-by-outputs-of-200-seed-7" in recorded.taken()
     assert not observe(network, SmallBlocks(PinkNoise(digits.shape), 40), 200, into=CallTally()).recorded
     assert all(not finding.difference and not finding.problem for finding in audit(blocks=2))
 

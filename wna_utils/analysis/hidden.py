@@ -42,9 +42,14 @@ class Activations:
 
     def errors(self, labels: Tensor) -> Tensor:
         """log₁₀ of e = ½‖y − ŷ‖², (n,), but no less than −12."""
-        wanted = nn.functional.one_hot(labels, self.outputs.shape[1])
-        error = (self.outputs.double() - wanted).square().sum(1) / 2
-        return error.clamp(min=10**FLOOR).log10().float()
+        return log_errors(self.outputs, labels)
+
+
+def log_errors(outputs: Tensor, labels: Tensor) -> Tensor:
+    """log₁₀ of e = ½‖y − ŷ‖² (n,) of outputs (n, K) for images of these labels (n,), but no less than −12."""
+    wanted = nn.functional.one_hot(labels, outputs.shape[1])
+    error = (outputs.double() - wanted).square().sum(1) / 2
+    return error.clamp(min=10**FLOOR).log10().float()
 
 
 def dense_activations(network: nn.Sequential) -> list[str]:

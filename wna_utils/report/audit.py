@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from wna_utils.analysis import introspection_study
+from wna_utils.analysis import introspection_study, outputs_study
 from wna_utils.data import imagenet, photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.networks import named, pretrained
@@ -110,7 +110,7 @@ def _finding(path: Path, blocks: int, device: str) -> Finding:
     """What is found when some of a record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
-    kinds |= {"introspections": _map}
+    kinds |= {"introspections": _map, "estimators": _estimator}
     return kinds[path.parent.name](path, device=device)
 
 
@@ -200,11 +200,19 @@ def _study(path: Path, blocks: int, device: str) -> Finding:
 def _map(path: Path, device: str) -> Finding:
     if problem := introspection_study.problem(path):
         return _problem(path, problem)
-    apart = introspection_study.apart(path, device)
+    return _saying_as_before(path, "map", introspection_study.apart(path, device))
+
+
+def _estimator(path: Path, device: str) -> Finding:
+    if problem := outputs_study.problem(path):
+        return _problem(path, problem)
+    return _saying_as_before(path, "estimator", outputs_study.apart(path, device))
+
+
+def _saying_as_before(path: Path, kind: str, apart: float) -> Finding:
     if not apart <= SCORES:
-        return _problem(
-            path, f"is another map: what it says of test images differs by {apart:.1%} of its spread", apart
-        )
+        what = f"is another {kind}: what it says of test images differs by {apart:.1%} of its spread"
+        return _problem(path, what, apart)
     return Finding(recorded.name_of(path), apart)
 
 

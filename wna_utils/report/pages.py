@@ -23,6 +23,7 @@ RECORDS = {
     "noise": "Models of noise",
     "representations": "What layers hold alike",
     "introspections": "Maps of hidden activations",
+    "estimators": "Estimators of error on outputs",
 }
 
 

@@ -21,6 +21,7 @@ WORDS = {  # for one and for several records of a kind
     "courses": ("course of training", "courses of training"),
     "representations": ("study of adversarial images", "studies of adversarial images"),
     "introspections": ("map of hidden activations", "maps of hidden activations"),
+    "estimators": ("estimator of error on outputs", "estimators of error on outputs"),
     "noise": ("model of noise", "models of noise"),
     "photographs": ("set of thumbnails", "sets of thumbnails"),
 }

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from wna_utils.analysis import outputs_study
 from wna_utils.analysis.introspection_study import Settings
 from wna_utils.data import datasets, imagenet
 from wna_utils.networks import named
@@ -25,7 +26,7 @@ from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained
-from wna_utils.report.record_studies import Mapped, Record, Studied
+from wna_utils.report.record_studies import Judged, Mapped, Record, Studied
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
 
@@ -77,13 +78,14 @@ class Course(_Strict):
 
 
 class Map(_Strict):
-    """A map of hidden activations; see `introspection_study.Settings`."""
+    """A map of hidden activations, and the estimator on outputs beside it; see `introspection_study.Settings`."""
 
     n_images: PositiveInt
     bottleneck: PositiveInt = 2
     mmd_weight: NonNegativeFloat = 10.0
     times_longer: PositiveInt = 1
     later: NonNegativeInt = 0
+    outputs: bool = False
 
     def settings(self, seed: int) -> Settings:
         """How the map of the network of this seed is made."""
@@ -151,7 +153,12 @@ class Entry(_Strict):
                 if noise.noise == "gabor":
                     yield Fitted(self.dataset, noise.how.bank_of or "paper")
                 yield self._tallied(network, noise, seed)
-            yield from (Mapped(network, each.settings(seed)) for each in self.maps)
+            for each in self.maps:
+                settings = each.settings(seed)
+                yield Mapped(network, settings)
+                if each.outputs:
+                    of = outputs_study.Settings(settings.n_images, settings.seed, settings.estimator)
+                    yield Judged(network, of)
 
     def _tallied(self, network: Trained | Fetched, noise: Noise, seed: int) -> Tallied:
         return Tallied(network, Shown(network.name, seed=seed, **noise.model_dump(exclude_none=True)))

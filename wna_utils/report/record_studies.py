@@ -4,13 +4,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from wna_utils.analysis import introspection_study
+from wna_utils.analysis import introspection_study, outputs_study
 from wna_utils.analysis.introspection_study import COMPONENTS, Settings
-from wna_utils.data import photographs
+from wna_utils.data import datasets, photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.interventions.adversarial_study import Making
 from wna_utils.networks import recorded_networks as networks
-from wna_utils.networks.infovae import operations_of
+from wna_utils.networks.elu_networks import elu_stack
+from wna_utils.networks.infovae import InfoVAE, operations_of
 from wna_utils.report.record_kinds import Fetched, Filed, Fitted, Followed, Tallied, Trained, made_here
 
 
@@ -63,8 +64,9 @@ class Mapped(Filed):
     def operations(self) -> float:
         """Floating-point operations of reading its images, and of training."""
         of = self.settings
-        training = operations_of(COMPONENTS, of.bottleneck, of.autoencoder, of.estimator)
-        return of.n_images * self.network.per_image + training
+        mapping = operations_of(InfoVAE(COMPONENTS, of.bottleneck), of.autoencoder)
+        judging = operations_of(elu_stack(of.bottleneck, 1), of.estimator)
+        return of.n_images * self.network.per_image + mapping + judging
 
     def make(self, device: str) -> None:
         made, started = made_here(device), time.monotonic()
@@ -74,4 +76,35 @@ class Mapped(Filed):
         introspection_study.write(self.network.name, found, dataset, self.settings, made)
 
 
-Record = Trained | Fitted | Tallied | Followed | Studied | Mapped
+@dataclass(frozen=True)
+class Judged(Filed):
+    """An estimator of error on a recorded network's outputs, to be recorded."""
+
+    network: Trained
+    settings: outputs_study.Settings
+
+    @property
+    def path(self) -> Path:
+        return outputs_study.path_of(self.network.name, self.settings)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded, of the network that is recorded now."""
+        name = self.network.name
+        return self.network.path.exists() and outputs_study.is_recorded(networks.origin_in(name), self.settings)
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations of reading its images, and of training."""
+        judge = elu_stack(len(datasets.CLASSES[self.network.dataset]), 1)
+        return self.settings.n_images * self.network.per_image + operations_of(judge, self.settings.recipe)
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        network, dataset = networks.load(self.network.name), self.network.data()
+        judge = outputs_study.computed(network, dataset, self.settings, device)
+        made["seconds"] = round(time.monotonic() - started)
+        outputs_study.write(self.network.name, judge, dataset, self.settings, made)
+
+
+Record = Trained | Fitted | Tallied | Followed | Studied | Mapped | Judged

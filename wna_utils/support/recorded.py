@@ -2,7 +2,7 @@
 
 Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, courses of training in
 `courses/`, thumbnails in `photographs/`, what layers hold alike in `representations/`, maps of hidden activations in
-`introspections/`; `SHA256SUMS` holds their hashes.
+`introspections/`, estimators of error on outputs in `estimators/`; `SHA256SUMS` holds their hashes.
 """
 
 import hashlib
