@@ -37,9 +37,10 @@ def made(digits, shared_records):
 
 
 @pytest.fixture
-def shown(made, records_folder):
-    """What a recorded tally is of; the records are this test's own."""
+def shown(made, records_folder, monkeypatch):
+    """What a recorded tally is of; the records are this test's own, and every build shows them again."""
     folder, by_class = made
+    monkeypatch.setattr("wna_utils.report.audit.GREY", 1)
     shutil.copytree(folder, records_folder, dirs_exist_ok=True)
     return by_class
 
@@ -303,9 +304,10 @@ def test_graded_tallies_are_shown_again(shown):
     assert "is not what its network answers" in problem
 
 
-def test_noise_in_colour_takes_turns(records_folder, monkeypatch):
+@pytest.mark.parametrize("name", ["digits", "colour_digits"])
+def test_tallies_take_turns(name, records_folder, monkeypatch):
     """Whose turn it is depends on the commit; with more than one block, all are shown again."""
-    of = datasets.load("colour_digits")
+    of = datasets.load(name)
     path = networks.write(trained("cnn", of, recipe=QUICK), "cnn", of, 0, QUICK, MADE)
     shown = Shown(path.stem, 4_000)
     write(shown, shown.source())

@@ -32,10 +32,10 @@ from wna_utils.support.progress import bar
 LABELS = 0.005  # of those given again, that may be other ones
 SCORES = 0.01  # of the largest score, by which a score may differ
 APART = 0.01  # of a dissimilarity, from 0 to 2, and of a probability: images are kept in half precision
-TEST_IMAGES = 500
-# One build of so many, on average, shows a network noise in colour again, or averages activations, or shows noise to a
-# network of ImageNet: that takes most of an audit's time.
-IN_COLOUR, LARGE = 3, 6
+TEST_IMAGES, IN_COLOUR = 500, 100  # that a network answers again; one that sees colours takes ten times as long
+# One build of so many, on average, shows a network noise again; slow are noise in colour and of ImageNet's size, and
+# averages of layers. So an audit stays short, and some builds later all has been shown.
+GREY, SLOW = 2, 6
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Finding:
 def audit(blocks: int = 1, device: str = "auto", *, force: bool = False, jobs: int = 1) -> list[Finding]:
     """Check the files of all records against their hashes; show every network some test images and noise again.
 
-    For every tally, `blocks` blocks of noise are shown again; for every network, 500 test images. The checked-out
-    commit determines which, so that builds check different ones. With one block, tallies that take long take turns. A
+    For every network, 500 test images are shown again, or 100 in colour; for every tally, `blocks` blocks of noise. The
+    checked-out commit determines which, so that builds check different ones. With one block, tallies take turns. A
     clean audit is cached: unless `force` is set, nothing is shown again until a record, the commit, the code, a library
     or the device changes.
     With more `jobs`, so many processes share the records.
@@ -135,14 +135,20 @@ def _problem(path: Path, what: str, difference: float | None = None) -> Finding:
 
 
 def _network(path: Path, device: str) -> Finding:
-    again = networks.answers_again(recorded.name_of(path), _chosen(recorded.name_of(path), 1_000), TEST_IMAGES, device)
-    about = recorded.about(path)
-    if not (again.calls <= LABELS and again.scores <= SCORES):
+    name, about = recorded.name_of(path), recorded.about(path)
+    size = TEST_IMAGES if named.shape_of(name)[0] == 1 else IN_COLOUR
+    again = networks.answers_again(name, _chosen(name, 1_000), size, device)
+    if not (again.calls <= _most(size) and again.scores <= SCORES):
         what = f"{again.calls:.1%} of the test images are called otherwise, and scores differ by {again.scores:.1%}"
         return _problem(path, f"is another network: {what}", again.calls)
     if again.accuracy != about["accuracy"]:
         return _problem(path, f"has an accuracy of {again.accuracy:.2%}, not {about['accuracy']:.2%}")
-    return Finding(recorded.name_of(path), again.calls)
+    return Finding(name, again.calls)
+
+
+def _most(images: int) -> float:
+    """Share of so many images whose labels may be others: of few, one label."""
+    return max(LABELS, 1 / images)
 
 
 def _course(path: Path, device: str) -> Finding:
@@ -186,7 +192,7 @@ def _photographs(path: Path, device: str) -> Finding:
 def _study(path: Path, blocks: int, device: str) -> Finding:
     """What a network that was fetched holds alike: in turns, and if it is on disk."""
     name, network = recorded.name_of(path), recorded.about(path)["network"]
-    waits = blocks == 1 and _chosen(f"turn of {name}", LARGE) > 0
+    waits = blocks == 1 and _chosen(f"turn of {name}", SLOW) > 0
     if waits or not imagenet.is_on_disk(network):
         return Finding(name)
     again = adversarial_study.read_again(network, photographs.load(), device)
@@ -232,16 +238,15 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
         if not abs(apart) <= PIXEL[shown.noise]:
             return _problem(path, f"is of other noise: the pixels of its block {number} differ by {apart:.1e}")
         largest = max(largest, _apart(shown, again["added"][0], tensors["added"][number]))
-        if not largest <= max(LABELS, 0 if shown.of_units else 1 / size):  # a small block may differ in one label
+        if not largest <= (LABELS if shown.of_units else _most(size)):
             return _problem(path, f"is not what its network answers: {largest:.1%} of a block differ", largest)
     return Finding(recorded.name_of(path), largest)
 
 
 def _waits(shown: Shown, blocks: int) -> bool:
     """Whether it is not this build's turn to show a tally's noise again."""
-    channels, *_ = named.shape_of(shown.network)
-    large = shown.activations or named.fetched(shown.network)
-    builds = LARGE if large else IN_COLOUR if channels > 1 else 1
+    in_colour = named.shape_of(shown.network)[0] > 1
+    builds = SLOW if in_colour or shown.activations else GREY
     return blocks == 1 and _chosen(f"turn of {shown.name}", builds) > 0
 
 
