@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
+from wna_utils.analysis.gradients import images_for_cosine, mean_gradients, smoothgrad
 from wna_utils.networks import architectures, layers
 from wna_utils.observe.neurons import LinearNonlinear, gabor_pair
 from wna_utils.observe.spike_triggered_average import cosines, jackknife, spike_triggered
@@ -60,3 +60,27 @@ def test_bad_requests_are_one_sentence(observer):
         mean_gradients(observer, WhiteNoise((1, 28, 28)), 10)
     with pytest.raises(ValueError, match="n must be 2 or more; got 1"):
         mean_gradients(observer, WhiteNoise(WINDOW), 1)
+
+
+def test_smoothgrad_of_a_linear_network_is_its_weights():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 4))
+    found = smoothgrad(network, torch.full((1, 6, 6), 0.5), 3, 0.1, device="cpu")
+    np.testing.assert_allclose(found.reshape(4, 36), network[1].weight.detach(), atol=1e-6)
+
+
+def test_smoothgrad_is_the_mean_gradient_around_its_image(observer):
+    """Captum's mean over noise around mid-grey, and ours, agree within their errors."""
+    read = torch.nn.Sequential(observer, torch.nn.Flatten())
+    state = torch.random.get_rng_state()
+    found = smoothgrad(read, torch.full(WINDOW, 0.5), 2_000, 0.3 / 12**0.5, seed=5, device="cpu")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    mean, error = mean_gradients(observer, WhiteNoise(WINDOW, "normal", seed=2, contrast=0.3), 2_000)
+    known = error > 0
+    z = (found - mean)[known] / (2**0.5 * error[known])
+    assert 0.8 < float(np.sqrt((z**2).mean())) < 1.2
+
+
+@pytest.mark.parametrize(("n", "spread", "name"), [(0, 0.1, "n"), (5, 0.0, "spread"), (5, float("nan"), "spread")])
+def test_smoothgrad_needs_noise(n, spread, name):
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        smoothgrad(torch.nn.Flatten(), torch.zeros(1, 2, 2), n, spread)

@@ -19,7 +19,7 @@ from wna_utils.analysis.estimates import (
     proportion,
     share_of,
 )
-from wna_utils.analysis.gradients import images_for_cosine, mean_gradients
+from wna_utils.analysis.gradients import images_for_cosine, mean_gradients, smoothgrad
 from wna_utils.analysis.psychometrics import fit_psychometric, s_shaped
 from wna_utils.analysis.significance import clusters, significant
 from wna_utils.analysis.similarity import (
@@ -86,6 +86,7 @@ __all__ = [
     "s_shaped",
     "share_of",
     "significant",
+    "smoothgrad",
     "strength_and_error",
     "stretch",
     "template_accuracies",

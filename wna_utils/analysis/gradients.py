@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from wna_utils.networks.layers import field_of
 from wna_utils.networks.observer import observer_of
 from wna_utils.stimuli.blocks import Source
-from wna_utils.support.checks import at_least
-from wna_utils.support.progress import bar
+from wna_utils.support.checks import at_least, positive
+from wna_utils.support.progress import bar, without_widgets
+
+AT_ONCE = 200  # noisy images in a batch of SmoothGrad's
 
 
 def mean_gradients(observer: nn.Module, source: Source, n: int, device: str = "auto") -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +46,29 @@ def mean_gradients(observer: nn.Module, source: Source, n: int, device: str = "a
 def _added(sums: np.ndarray, more: Tensor) -> np.ndarray:
     """Sums, none of which may have been made yet, and more."""
     return more.cpu().numpy() if not sums.size else sums + more.cpu().numpy()
+
+
+def smoothgrad(
+    network: nn.Module, image: Tensor, n: int, spread: float, seed: int = 0, device: str = "auto"
+) -> np.ndarray:
+    """SmoothGrad (Smilkov et al., 2017): the mean gradient of each class's score, (K, c, h, w), around an image.
+
+    The image (c, h, w) is shown n times, in normal noise of this standard deviation. It is Captum's; the network is not
+    changed. Raises `ValueError` for n < 1, or a spread not above 0.
+    """
+    at_least("n", n, 1)
+    positive("spread", spread)
+    with without_widgets():
+        from captum.attr import NoiseTunnel, Saliency
+
+    observer = observer_of(network, tuple(image.shape), device=device)
+    tunnel = NoiseTunnel(Saliency(observer.differentiable))
+    how = {"nt_type": "smoothgrad", "nt_samples": n, "nt_samples_batch_size": min(n, AT_ONCE), "stdevs": spread}
+    start, classes = image[None].to(observer.device), observer.classes
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        found = [tunnel.attribute(start, target=k, abs=False, **how)[0] for k in range(classes)]
+    return torch.stack(found).detach().cpu().numpy()
 
 
 def images_for_cosine(value: np.ndarray, error: np.ndarray, n: int, cosine: float = 0.9) -> np.ndarray:
