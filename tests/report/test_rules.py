@@ -53,6 +53,24 @@ def test_partly_needs_the_sign_that_is_claimed(use, sign):
     assert verdict(-0.05, 0.16) == "undetermined"
 
 
+@pytest.mark.parametrize(("half", "verdict"), [(0.3, "undetermined"), (0.05, "not reproduced")])
+def test_where_text_and_code_differ_the_interval_of_either_leaves_it_undetermined(half, verdict):
+    text = Rule(reproduced=(0.8, 1), partly=(0.7, 1))
+    of_all = {
+        "section": "1",
+        "where": "text",
+        "statement": "It holds.",
+        "paper": "yes",
+        "unit": "number",
+        "figure": "f",
+    }
+    claim = Claim(id="it", rule=text, by_code=RULE, **of_all)
+    measured, as_coded = Estimate(0.1, 0, 0.2, 5, "networks"), Estimate(0.35, 0.35 - half, 0.35 + half, 3, "networks")
+    assert claim.rule.verdict(measured) == "not reproduced"
+    assert claim.by_code.verdict(as_coded) == "partly"
+    assert claim.verdict(measured, as_coded) == verdict
+
+
 def test_ledger_is_well_formed():
     assert len(ledger()) >= 100
     for claim in ledger().values():

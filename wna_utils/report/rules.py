@@ -142,7 +142,8 @@ class Claim(_Strict):
         of_code = self.by_code.verdict(by_code) if self.by_code and by_code else NOT_TESTABLE
         if of_code == REPRODUCED and verdict not in (REPRODUCED, NOT_TESTABLE):
             return BY_CODE
-        return UNDETERMINED if verdict == NOT_REPRODUCED and of_code == UNDETERMINED else verdict
+        reached = of_code in (PARTLY, UNDETERMINED) and self.by_code._reached(by_code)
+        return UNDETERMINED if verdict == NOT_REPRODUCED and reached else verdict
 
     def chance(self) -> float:
         """How often "reproduced" would come out by chance; see `Rule.chance`."""
