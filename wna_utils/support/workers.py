@@ -1,6 +1,8 @@
 """Workers that share the work: processes of this machine, or a Dask cluster that is there already."""
 
 import logging
+import multiprocessing
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 
 import dask
 from dask.distributed import Client, Future, LocalCluster, wait
+from distributed.utils import get_mp_context
 
 from wna_utils.support.checks import at_least
 
@@ -18,6 +21,9 @@ from wna_utils.support.checks import at_least
 WORKER = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "WNA_PROGRESS": "off"}
 # Dask's profiler looks at what each process does a hundred times a second, which takes a tenth of two cores.
 UNPROFILED = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+# Where it can be, new processes are forked from one that has these already: to import them takes each some seconds.
+PRELOADED = ["distributed", "torch", "pandas", "nbformat"]
+FORKED = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 @contextmanager
@@ -35,8 +41,12 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
             yield client
         return
     how = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
-    with _workers_deaf_to_interrupts(), dask.config.set({"distributed.worker.profile.enabled": False}):
-        local = LocalCluster(jobs, env=WORKER | UNPROFILED, **how)
+    settings = {"distributed.worker.profile.enabled": False, "distributed.worker.multiprocessing-method": FORKED}
+    environment = dict(os.environ) | WORKER | UNPROFILED  # a forked process has that of the one it is forked from
+    with _workers_deaf_to_interrupts(), dask.config.set(settings):
+        if FORKED == "forkserver":
+            get_mp_context().set_forkserver_preload(PRELOADED)  # after Dask's own list, which it replaces
+        local = LocalCluster(jobs, env=environment, **how)
     with local, Client(local) as client:
         yield client
 
