@@ -4,6 +4,9 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 PROFILE ?= book
 READY  := $(VENV)/.ready
+# uv installs several files at a time, in a third of the time; where it cannot, pip does
+UV     := $(VENV)/bin/uv pip --quiet --system-certs --cache-dir $(VENV)/.uv
+WANTED := -r requirements.txt -c constraints.txt --editable .
 
 .PHONY: book test quick data lint pdf links bench constraints clean help
 .DEFAULT_GOAL := help
@@ -56,7 +59,8 @@ help:  ## show this help
 $(READY): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.x")'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -c constraints.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PY) -m pip install --quiet --disable-pip-version-check uv -c constraints.txt
+	$(UV) install --python $(PY) $(WANTED) || $(PY) -m pip install --quiet --disable-pip-version-check --no-compile $(WANTED)
+	@rm -rf $(VENV)/.uv
 	@$(PY) -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true  # on all cores, where pip compiles on one
 	@touch $@
