@@ -58,12 +58,13 @@ def test_change_of_noise_while_images_are_shown_begins_anew(opened):
     with opened() as tab:
         expected = grow(tab)
         tab.select_option("#lab-maps .lab-until", "1000000")
+        before = tab.text_content("#lab-maps .lab-said")
         tab.click("#lab-maps .lab-start")
-        tab.wait_for_function("document.querySelector('#lab-maps .lab-said').textContent > '2,000 images,'")
+        tab.wait_for_function(f"document.querySelector('#lab-maps .lab-said').textContent !== {json.dumps(before)}")
         assert tab.text_content("#lab-maps .lab-status") == ""  # nothing loads any more
         tab.select_option("#lab-maps .lab-noise", "gabor")
         assert differ(grow(tab, noise="gabor"), expected) > LABELS
-        assert tab.text_content("#lab-maps .lab-status") == "Done: 2,000 images."
+        tab.wait_for_function("document.querySelector('#lab-maps .lab-status').textContent === 'Done: 2,000 images.'")
 
 
 def test_failed_download_is_tried_again(opened):
