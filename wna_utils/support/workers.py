@@ -1,10 +1,10 @@
 """Workers that share the work: processes of this machine, or a Dask cluster that is there already."""
 
 import logging
-import multiprocessing
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -21,9 +21,10 @@ from wna_utils.support.checks import at_least
 WORKER = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "WNA_PROGRESS": "off"}
 # Dask's profiler looks at what each process does a hundred times a second, which takes a tenth of two cores.
 UNPROFILED = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
-# Where it can be, new processes are forked from one that has these already: to import them takes each some seconds.
+# On Linux, new processes are forked from one that has these already: to import them takes each some seconds. What macOS
+# imports does not bear to be forked.
 PRELOADED = ["distributed", "torch", "pandas", "nbformat"]
-FORKED = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+START = "forkserver" if sys.platform == "linux" else "spawn"
 
 
 @contextmanager
@@ -41,10 +42,10 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
             yield client
         return
     how = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
-    settings = {"distributed.worker.profile.enabled": False, "distributed.worker.multiprocessing-method": FORKED}
+    settings = {"distributed.worker.profile.enabled": False, "distributed.worker.multiprocessing-method": START}
     environment = dict(os.environ) | WORKER | UNPROFILED  # a forked process has that of the one it is forked from
     with _workers_deaf_to_interrupts(), dask.config.set(settings):
-        if FORKED == "forkserver":
+        if START == "forkserver":
             get_mp_context().set_forkserver_preload(PRELOADED)  # after Dask's own list, which it replaces
         local = LocalCluster(jobs, env=environment, **how)
     with local, Client(local) as client:
