@@ -7,30 +7,24 @@ from functools import partial
 import pytest
 import torch
 
+from tests.analysis.conftest import MADE, RECIPE
 from wna_utils.analysis import introspection_study
 from wna_utils.analysis.hidden import HiddenLayers
 from wna_utils.analysis.introspection_study import Settings, computed, is_recorded, path_of, study, write
 from wna_utils.networks import recorded_networks
-from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.recorded_networks import origin_in, origin_of
-from wna_utils.networks.training import trained
 from wna_utils.report import audit
 from wna_utils.support import recorded
 
-RECIPE = Cyclic(cycles=1, iterations=100, held_out=200)
 SETTINGS = Settings(500, 2, 10.0, 0, *recipes_of("smoke"))
-MADE = {"date": "today", "seconds": 1}
 mapped = partial(study, n_images=500, profile="smoke")
 
 
 @pytest.fixture(scope="module")
-def found(digits, shared_records):
+def found(digits, recorded_net1):
     """Name of a recorded network, and the map of it before it is recorded."""
-    path = recorded_networks.write(trained("elu_mlp", digits, recipe=RECIPE), "elu_mlp", digits, 0, RECIPE, MADE)
-    recorded.list_file(path)
-    name = recorded.name_of(path)
-    return name, computed(recorded_networks.load(name), digits, SETTINGS)
+    return recorded_net1, computed(recorded_networks.load(recorded_net1), digits, SETTINGS)
 
 
 @pytest.fixture

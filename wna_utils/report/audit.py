@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 
 from torch import Tensor
 
@@ -203,23 +204,19 @@ def _study(path: Path, blocks: int, device: str) -> Finding:
     return Finding(name, again.apart)
 
 
-def _map(path: Path, device: str) -> Finding:
-    if problem := introspection_study.problem(path):
+def _inside(study: ModuleType, kind: str, path: Path, device: str) -> Finding:
+    """What a map or an estimator says now of the test images that its record keeps."""
+    if problem := study.problem(path):
         return _problem(path, problem)
-    return _saying_as_before(path, "map", introspection_study.apart(path, device))
-
-
-def _estimator(path: Path, device: str) -> Finding:
-    if problem := outputs_study.problem(path):
-        return _problem(path, problem)
-    return _saying_as_before(path, "estimator", outputs_study.apart(path, device))
-
-
-def _saying_as_before(path: Path, kind: str, apart: float) -> Finding:
+    apart = study.apart(path, device)
     if not apart <= SCORES:
         what = f"is another {kind}: what it says of test images differs by {apart:.1%} of its spread"
         return _problem(path, what, apart)
     return Finding(recorded.name_of(path), apart)
+
+
+_map = partial(_inside, introspection_study, "map")
+_estimator = partial(_inside, outputs_study, "estimator")
 
 
 def _tally(path: Path, blocks: int, device: str) -> Finding:

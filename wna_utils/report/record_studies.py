@@ -3,9 +3,11 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
 
 from wna_utils.analysis import introspection_study, outputs_study
-from wna_utils.analysis.introspection_study import COMPONENTS, Settings
+from wna_utils.analysis.introspection_study import COMPONENTS
 from wna_utils.data import datasets, photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.interventions.adversarial_study import Making
@@ -44,21 +46,36 @@ class Studied(Filed):
 
 
 @dataclass(frozen=True)
-class Mapped(Filed):
-    """A map of a recorded network's hidden activations, with the estimator of its errors, to be recorded."""
+class OfInside(Filed):
+    """What a module of analysis, the `study`, makes of a recorded network by its `Settings`, to be recorded."""
 
+    study: ClassVar[ModuleType]
     network: Trained
-    settings: Settings
+    settings: Any
 
     @property
     def path(self) -> Path:
-        return introspection_study.path_of(self.network.name, self.settings)
+        return self.study.path_of(self.network.name, self.settings)
 
     @property
     def is_there(self) -> bool:
         """Whether it is recorded, of the network that is recorded now."""
         name = self.network.name
-        return self.network.path.exists() and introspection_study.is_recorded(networks.origin_in(name), self.settings)
+        return self.network.path.exists() and self.study.is_recorded(networks.origin_in(name), self.settings)
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        network, dataset = networks.load(self.network.name), self.network.data()
+        found = self.study.computed(network, dataset, self.settings, device)
+        made["seconds"] = round(time.monotonic() - started)
+        self.study.write(self.network.name, found, dataset, self.settings, made)
+
+
+@dataclass(frozen=True)
+class Mapped(OfInside):
+    """A map of a recorded network's hidden activations, with the estimator of its errors, to be recorded."""
+
+    study = introspection_study
 
     @property
     def operations(self) -> float:
@@ -68,43 +85,18 @@ class Mapped(Filed):
         judging = operations_of(elu_stack(of.bottleneck, 1), of.estimator)
         return of.n_images * self.network.per_image + mapping + judging
 
-    def make(self, device: str) -> None:
-        made, started = made_here(device), time.monotonic()
-        network, dataset = networks.load(self.network.name), self.network.data()
-        found = introspection_study.computed(network, dataset, self.settings, device)
-        made["seconds"] = round(time.monotonic() - started)
-        introspection_study.write(self.network.name, found, dataset, self.settings, made)
-
 
 @dataclass(frozen=True)
-class Judged(Filed):
+class Judged(OfInside):
     """An estimator of error on a recorded network's outputs, to be recorded."""
 
-    network: Trained
-    settings: outputs_study.Settings
-
-    @property
-    def path(self) -> Path:
-        return outputs_study.path_of(self.network.name, self.settings)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it is recorded, of the network that is recorded now."""
-        name = self.network.name
-        return self.network.path.exists() and outputs_study.is_recorded(networks.origin_in(name), self.settings)
+    study = outputs_study
 
     @property
     def operations(self) -> float:
         """Floating-point operations of reading its images, and of training."""
         judge = elu_stack(len(datasets.CLASSES[self.network.dataset]), 1)
         return self.settings.n_images * self.network.per_image + operations_of(judge, self.settings.recipe)
-
-    def make(self, device: str) -> None:
-        made, started = made_here(device), time.monotonic()
-        network, dataset = networks.load(self.network.name), self.network.data()
-        judge = outputs_study.computed(network, dataset, self.settings, device)
-        made["seconds"] = round(time.monotonic() - started)
-        outputs_study.write(self.network.name, judge, dataset, self.settings, made)
 
 
 Record = Trained | Fitted | Tallied | Followed | Studied | Mapped | Judged

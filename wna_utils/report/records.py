@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from wna_utils.report.record_kinds import Fitted, Tallied, Trained
 from wna_utils.report.record_plan import plan
-from wna_utils.report.record_studies import Judged, Mapped, Record
+from wna_utils.report.record_studies import OfInside, Record
 from wna_utils.support import recorded
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.progress import bar
@@ -21,7 +21,7 @@ def missing(names: list[str]) -> list[Record]:
     for name in names:
         one_of("record", name, by_name)
     wanted = set(names or by_name)
-    wanted |= {by_name[name].network.name for name in wanted if isinstance(by_name[name], Tallied | Mapped | Judged)}
+    wanted |= {by_name[name].network.name for name in wanted if isinstance(by_name[name], Tallied | OfInside)}
     return [record for name, record in by_name.items() if name in wanted and not record.is_there]
 
 
