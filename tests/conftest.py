@@ -2,8 +2,10 @@
 
 import os
 
+from wna_utils.support.workers import WORKER
+
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores; notebooks' kernels inherit it
+    os.environ.update(WORKER)  # before torch counts the cores; notebooks' kernels inherit it
 
 import nbformat
 import pytest

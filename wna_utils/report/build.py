@@ -10,6 +10,7 @@ import nbformat
 
 from wna_utils.report import chapters
 from wna_utils.report.chapters import ChapterFailed
+from wna_utils.report.forked_kernels import start_server
 from wna_utils.support import paths, recorded
 from wna_utils.support.devices import cores, resolve_device
 from wna_utils.support.progress import bar
@@ -75,6 +76,7 @@ def _side_by_side(stale: Stale, parameters: dict[str, Any], jobs: int) -> Iterat
         return
     failed = paths.ROOT / "_build" / "failed"
     sections = _by_section(stale)
+    start_server()
     with cluster(min(jobs, len(sections))) as client:
         futures = {}
         for section in sections:

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
+from wna_utils.report import forked_kernels
+
 NAME = "python3"
 _lock = Lock()
 _folders: list[TemporaryDirectory] = []  # of this process: it goes when the process ends
@@ -32,16 +34,10 @@ def own_kernel() -> str:
 
 
 def _specification(folder: Path) -> dict[str, object]:
-    import matplotlib.font_manager  # makes the list of fonts, if there is none yet: the kernel would say that it does
-
     return {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "Python 3",
         "language": "python",
-        "env": {
-            "IPYTHONDIR": str(folder / "ipython"),
-            "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "PYTHONUTF8": "1",
-        },
+        "env": forked_kernels.known_environment() | {"IPYTHONDIR": str(folder / "ipython")},
+        "metadata": forked_kernels.declared() if forked_kernels.possible() else {},
     }

@@ -13,6 +13,7 @@ import yaml
 
 from wna_utils.report import chapters, params
 from wna_utils.report.claims import recorded
+from wna_utils.report.forked_kernels import start_server
 from wna_utils.support import paths, yaml12
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
@@ -88,6 +89,7 @@ def sweep(
     folder = folder.absolute()
     paths.require_writable(folder / "summary.csv")
     rows: dict[int, dict[str, Any]] = {}
+    start_server()
     with cluster(min(jobs, len(combinations)), scheduler) as client:
         futures = {
             client.submit(run_one, notebook, parameters, folder / file_name(parameters), pure=False): i
