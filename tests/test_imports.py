@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from wna_utils.support.paths import ROOT
 
 BARE = """
@@ -22,6 +24,7 @@ print(observe(network, stimuli.WhiteNoise((1, 8, 8)), n=3_000, cache=False).n)
 """
 
 
+@pytest.mark.slow
 def test_rooms_up_to_observe_need_little_beside_torch():
     run = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.stdout.strip() == "3000", run.stderr[-2000:]

@@ -9,6 +9,7 @@ import torch
 
 from wna_utils.analysis.templates import template_accuracy
 from wna_utils.data import datasets, fetch
+from wna_utils.data.datasets import Dataset
 
 GOOD = b"the very bytes"
 
@@ -226,3 +227,40 @@ def test_pixels_are_divided_and_nothing_else(digits):
     for scale in (0, 2.5):
         with pytest.raises(ValueError, match="scale must be"):
             digits.over(scale)
+
+
+@pytest.fixture
+def both():
+    """A data set as bytes, and the same one in float32."""
+    images = torch.randint(0, 256, (40, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    labels = torch.arange(40) % 4
+    return [Dataset("planted", x, labels, x[:8], labels[:8], tuple("abcd")) for x in (images, images / 255)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda each: each,
+        lambda each: each.only("c", "a"),
+        lambda each: each.part(7),
+        lambda each: each.over(256),
+        lambda each: each.shifted(2),
+    ],
+)
+def test_images_that_are_kept_as_bytes_are_those_from_0_to_1(both, change):
+    as_bytes, as_floats = map(change, both)
+    for one, other in ((as_bytes.x_train, as_floats.x_train), (as_bytes.x_test, as_floats.x_test)):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, other)
+    assert as_bytes.fingerprint == as_floats.fingerprint
+    assert as_bytes.test_digest == as_floats.test_digest
+    assert torch.equal(as_bytes.class_rms(), as_floats.class_rms())
+
+
+def test_images_of_files_stay_bytes_until_somebody_looks():
+    mnist = datasets.load("mnist")
+    assert mnist.part(100).x_train.dtype == torch.float32
+    assert [each.train.dtype for each in (mnist, mnist.part(100), mnist.only("1", "7"))] == 3 * [torch.uint8]
+    assert mnist.fingerprint
+    assert mnist.class_means().dtype == torch.float32
+    assert "x_train" not in vars(mnist)

@@ -44,6 +44,7 @@ def test_dropout_keeps_nine_tenths():
     assert {round(each.p, 6) for each in network if isinstance(each, torch.nn.Dropout)} == {0.1}
 
 
+@pytest.mark.slow
 def test_training_learns_digits_and_repeats_itself(digits):
     network = trained("elu_mlp", digits, recipe=QUICK)
     assert accuracy(network, digits) > 0.85
@@ -84,10 +85,10 @@ def test_held_out_images_are_not_learnt(digits):
     recipe = replace(QUICK, cycles=1, iterations=5)
     x = digits.x_train.clone()
     x[-recipe.held_out :] = 1 - x[-recipe.held_out :]
-    assert torch.equal(last_state(digits, recipe), last_state(replace(digits, x_train=x), recipe))
+    assert torch.equal(last_state(digits, recipe), last_state(replace(digits, train=x), recipe))
     x[0] = 1 - x[0]  # drawn among 640, hardly ever missed
     wide = replace(recipe, batch_size=2_000)
-    assert not torch.equal(last_state(digits, wide), last_state(replace(digits, x_train=x), wide))
+    assert not torch.equal(last_state(digits, wide), last_state(replace(digits, train=x), wide))
 
 
 @pytest.mark.parametrize("change", [{"noise": 0.5}, {"highest": 2e-3}, {"decay": 0.5, "cycles": 2}])

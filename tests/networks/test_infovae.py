@@ -68,6 +68,7 @@ def test_without_the_discrepancy_codes_are_not_standard(planted):
     assert abs(free.std(0).numpy() - 1).max() > 0.5
 
 
+@pytest.mark.slow
 def test_training_repeats_itself_and_leaves_the_generator_alone(planted, found):
     _, _, features = planted
     before = torch.random.get_rng_state()

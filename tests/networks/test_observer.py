@@ -287,6 +287,7 @@ def test_network_that_cannot_be_copied_is_told_in_one_sentence(kind):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_compiled_network_gives_the_same_labels(network):
     plain, fast = (Observer(network, SHAPE, device="cpu") for _ in range(2))
     fast.compile_for(10**9)
@@ -298,6 +299,7 @@ def test_compiled_network_gives_the_same_labels(network):
     torch.testing.assert_close(pickle.loads(pickle.dumps(fast))(x)["scores"], plain(x)["scores"])
 
 
+@pytest.mark.slow
 def test_networks_that_are_compiled_one_after_the_other_stay_compiled(network, monkeypatch):
     other = architectures.build("cifar_cnn", SHAPE, 10, seed=1)
     observers = [Observer(each, SHAPE, device="cpu") for each in (network, other)]

@@ -50,7 +50,7 @@ def test_accuracy_of_anything_else_is_measured(digits, written):
     found = trained("logistic", digits, seed=3, recipe=QUICK)
     assert networks.accuracy_of(found, digits) is not None
     assert networks.accuracy_of(networks.load(written.stem), digits) is None
-    assert networks.accuracy_of(found, replace(digits, x_test=1 - digits.x_test)) is None
+    assert networks.accuracy_of(found, replace(digits, test=1 - digits.x_test)) is None
     assert networks.accuracy_of(found, digits.only("1", "7")) is None
     handle = found.register_forward_hook(lambda *_: -_[2])
     assert networks.accuracy_of(found, digits) is None
@@ -111,7 +111,7 @@ def test_another_recipe_seed_or_model_is_trained(digits, written, change):
 
 
 def test_other_data_of_the_same_name_are_learned(digits, written):
-    other = replace(digits, x_train=1 - digits.x_train)
+    other = replace(digits, train=1 - digits.x_train)
     found = weights(trained("logistic", other, seed=3, recipe=QUICK))
     assert not torch.equal(found, found.half().float())
 

@@ -197,6 +197,7 @@ print(observe(Mean(), Own(), 3_000).counts.tolist())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [["-c", OWN], ["-"]])
 def test_classes_written_on_the_command_line_or_standard_input_run(how):
     run = subprocess.run(

@@ -114,6 +114,7 @@ observing.observe(network, WhiteNoise((1, 28, 28)), int(sys.argv[2]), device="cp
 """
 
 
+@pytest.mark.slow
 def test_killed_process_leaves_a_whole_checkpoint_that_resumes(tmp_path):
     n = 20_000
     environment = {**os.environ, "WNA_CACHE": str(tmp_path / "cache")}
@@ -206,6 +207,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_n():
     code = KILLED + PEAK
     runs = [[sys.executable, "-c", code, "logistic", n] for n in ("10000", "60000")]
@@ -225,6 +227,7 @@ observe(network, WhiteNoise((3, 224, 224)), 200, cache=False)
 """
 
 
+@pytest.mark.slow
 def test_large_images_take_little_memory():
     run = [sys.executable, "-c", LARGE + PEAK]
     peak = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)

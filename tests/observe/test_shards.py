@@ -13,6 +13,8 @@ from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support.workers import cluster
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def client():

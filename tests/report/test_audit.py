@@ -75,6 +75,7 @@ def test_records_that_are_as_they_were_pass(shown):
     assert all(finding.difference == 0 and not finding.problem for finding in findings)
 
 
+@pytest.mark.slow
 def test_audit_is_kept_until_something_changes(shown, monkeypatch):
     first, shown_again = audit(), []
     monkeypatch.setattr("wna_utils.report.audit.observe", lambda *a, **k: shown_again.append(a) or observe(*a, **k))
@@ -304,6 +305,7 @@ def test_graded_tallies_are_shown_again(shown):
     assert "is not what its network answers" in problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "colour_digits"])
 def test_tallies_take_turns(name, records_folder, monkeypatch):
     """Whose turn it is depends on the commit; with more than one block, all are shown again."""

@@ -8,6 +8,8 @@ from wna_utils.report import chapters
 from wna_utils.report.build import _by_section, build, usual_jobs
 from wna_utils.support import paths
 
+pytestmark = pytest.mark.notebook
+
 
 @pytest.fixture
 def notebook(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ def notebook(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.notebook
 def test_complete_chapter_is_kept_and_remade_only_when_something_changed(notebook, tmp_path):
     source = notebook("import time; print(time.time_ns())  # of claim s00_time")
     chapter = chapters.execute(source, tmp_path / "chapters/x.ipynb", {})
@@ -37,6 +38,7 @@ def test_complete_chapter_is_kept_and_remade_only_when_something_changed(noteboo
     assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {"n": 2}).read_text() != made
 
 
+@pytest.mark.notebook
 def test_new_prose_is_taken_over_without_running_the_code_again(notebook, tmp_path):
     def rewrite(change):
         written = nbformat.read(source, as_version=4)
@@ -63,6 +65,7 @@ def test_new_prose_is_taken_over_without_running_the_code_again(notebook, tmp_pa
     assert output() != before
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -83,6 +86,7 @@ def test_failed_notebook_stops_the_build_and_keeps_the_old_chapter(notebook, tmp
     assert (tmp_path / "_build/failed/x.ipynb").exists()
 
 
+@pytest.mark.notebook
 def test_what_a_library_notes_on_standard_error_does_no_harm(notebook, tmp_path):
     source = notebook("import sys; print('building the font cache', file=sys.stderr)")
     assert chapters.execute(source, tmp_path / "chapters/x.ipynb", {}).exists()

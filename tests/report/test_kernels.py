@@ -17,6 +17,8 @@ from wna_utils.support import paths
 SHOWS = """
 import os, sys
 import matplotlib.pyplot as plt
+
+pytestmark = pytest.mark.notebook
 print(sys.executable, plt.rcParams["lines.linewidth"], plt.get_backend(), sys.flags.utf8_mode)
 plt.plot([1, 2]);
 """

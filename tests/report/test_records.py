@@ -66,6 +66,7 @@ def quiet(_):
     """Nothing is told."""
 
 
+@pytest.mark.slow
 def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
     assert [record.name for record in records.missing([])] == NAMES
     told = []
@@ -141,6 +142,7 @@ def test_study_of_adversarial_images_is_planned_beside_a_fetched_networks_tallie
     assert planned.operations > 1e12
 
 
+@pytest.mark.slow
 def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):
     some = [*NAMES[:6], "course-cnn-digits-1-epochs-seed-0"]
     with (planned / "plan.yml").open("a") as file:

@@ -83,6 +83,7 @@ def test_file_names_tell_parameters_apart():
     assert file_name({"gamma": 0.2, "seed": 3}).startswith("gamma=0.2,seed=3,")
 
 
+@pytest.mark.notebook
 def test_sweep_tabulates_all_runs_and_repeats_only_what_failed(notebook, tmp_path):
     with pytest.raises(ValueError, match="x has no parameter 'm'"):
         sweep(notebook, ["m=1"], tmp_path / "out")
@@ -104,12 +105,14 @@ def test_sweep_tabulates_all_runs_and_repeats_only_what_failed(notebook, tmp_pat
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())
 
 
+@pytest.mark.notebook
 def test_sweep_uses_a_cluster_that_is_there(notebook, tmp_path):
     with LocalCluster(1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as there:
         table = sweep(notebook, ["n=1"], tmp_path / "out", scheduler=there.scheduler_address)
     assert list(table.status) == ["done"]
 
 
+@pytest.mark.notebook
 def test_interrupt_stops_a_sweep_cleanly(notebook, tmp_path):
     """What was done is kept, no process is left, and the exit code is that of an interrupt."""
     cells = nbformat.read(notebook, as_version=4)

@@ -605,6 +605,7 @@ found = identity(Model(), WhiteNoise((1, 8, 8)), Model, NAMES, {str, int, len})
 """
 
 
+@pytest.mark.slow
 def test_identity_is_the_same_on_standard_input_and_the_command_line_under_any_hash_seed():
     found = [executed(SCRIPT, "found", __name__="__main__")]
     for seed, arguments, typed in ((1, ["-c", SCRIPT + "print(found)"], ""), (2, ["-"], SCRIPT + "print(found)")):

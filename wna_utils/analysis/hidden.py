@@ -131,7 +131,7 @@ class HiddenLayers:
         self.network, self.layers = network, list(layers or dense_activations(network))
         self.observer = Observer(network, tuple(images.shape[1:]), layers=(*self.layers, SCORES), device=device)
         self.sizes = [int(np.prod(self.observer.answers[layer])) for layer in self.layers]
-        self._fitted = images[:FITTED]
+        self._fitted = images[:FITTED].clone()  # lest all others stay in memory with them
         self._given = components if isinstance(components, Components) else None
         self._wanted = len(self._given.basis) if self._given else whole("components", components, 1)
 

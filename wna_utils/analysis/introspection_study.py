@@ -69,7 +69,7 @@ def study(
 
 def computed(network: nn.Sequential, dataset: Dataset, settings: Settings, device: str = "auto") -> Introspection:
     """The introspection of a network, whatever is recorded; raises what `study` raises."""
-    images, labels = dataset.x_train[: settings.n_images], dataset.y_train[: settings.n_images]
+    images, labels = dataset.part(settings.n_images).x_train, dataset.y_train[: settings.n_images]
     hidden = HiddenLayers(network, images, components=min(COMPONENTS, len(images)), device=device)
     how = {name: each for name, each in vars(settings).items() if name != "n_images"}
     return introspect(hidden, images, labels, **how)
@@ -125,7 +125,7 @@ def _rebuilt(network: nn.Sequential, dataset: Dataset, tensors: dict[str, Tensor
     """The introspection that the tensors of a record hold."""
     whole = recorded.restored({name: each for name, each in tensors.items() if name not in SAID})
     components = {name.removeprefix(PARTS): whole.pop(name) for name in list(whole) if name.startswith(PARTS)}
-    hidden = HiddenLayers(network, dataset.x_train, components=Components(**components), device=device)
+    hidden = HiddenLayers(network, dataset.part(FITTED).x_train, components=Components(**components), device=device)
     return assembled(hidden, whole, len(whole["map.encoder.out.bias"]))
 
 

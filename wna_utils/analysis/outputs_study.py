@@ -63,7 +63,7 @@ def study(
 
 def computed(network: nn.Sequential, dataset: Dataset, settings: Settings, device: str = "auto") -> nn.Sequential:
     """The estimator of a network, whatever is recorded; from the cache if it was trained before."""
-    outputs = _outputs(network, dataset.x_train[: settings.n_images], device)
+    outputs = _outputs(network, dataset.part(settings.n_images).x_train, device)
     errors = log_errors(outputs, dataset.y_train[: settings.n_images])
     code = code_digest(infovae, cyclic, elu_networks, log_errors)
     key = digest(tensor_digest(outputs), tensor_digest(errors), settings, code)

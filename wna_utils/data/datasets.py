@@ -1,6 +1,10 @@
-"""The data sets, as float32 tensors in [0, 1], training and test images scaled alike."""
+"""The data sets, as float32 tensors in [0, 1], training and test images scaled alike.
+
+Images of files stay the bytes that they are until somebody looks at them, in a quarter of the memory.
+"""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +15,7 @@ from torch import Tensor
 
 from wna_utils.data.fetch import ensure_files
 from wna_utils.support.checks import between, one_of, whole
-from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.fingerprint import digest, parts_digest, tensor_digest
 
 DIGITS = tuple("0123456789")
 CLASSES = {
@@ -26,34 +30,51 @@ CLASSES = {
 NAMES = tuple(CLASSES)
 
 
+AT_ONCE = 2_000  # images turned into float32 where not all are needed at the same time
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Images (n, c, h, w) float32 in [0, 1] with labels (n,) int64 that index `classes`."""
+    """Images `x_train` and `x_test`, (n, c, h, w) float32 in [0, 1], with labels (n,) int64 that index `classes`.
+
+    `train` and `test` are the same images as they are kept: uint8 from 0 to 255, or float32.
+    """
 
     name: str
-    x_train: Tensor
+    train: Tensor
     y_train: Tensor
-    x_test: Tensor
+    test: Tensor
     y_test: Tensor
     classes: tuple[str, ...]
+
+    @cached_property
+    def x_train(self) -> Tensor:
+        """All training images (n, c, h, w), float32 in [0, 1]; where some will do, `part` takes less memory."""
+        return _from_0_to_1(self.train)
+
+    @cached_property
+    def x_test(self) -> Tensor:
+        """All test images (n, c, h, w), float32 in [0, 1]."""
+        return _from_0_to_1(self.test)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (c, h, w) of one image."""
-        return tuple(self.x_train.shape[1:])
+        return tuple(self.train.shape[1:])
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the training set: what a network trained on it depends on."""
         found = hashlib.sha256(repr((self.shape, self.classes)).encode())
-        for tensor in (self.x_train, self.y_train):
-            found.update(tensor.contiguous().numpy())
+        for images in _parts_from_0_to_1(self.train):
+            found.update(images.contiguous().numpy())
+        found.update(self.y_train.contiguous().numpy())
         return found.hexdigest()
 
     @cached_property
     def test_digest(self) -> str:
         """Hash of the test images and their labels."""
-        return digest(tensor_digest(self.x_test), tensor_digest(self.y_test))
+        return digest(parts_digest(_parts_from_0_to_1(self.test), self.test.shape), tensor_digest(self.y_test))
 
     def only(self, *classes: str) -> "Dataset":
         """The images of these classes alone, relabelled 0, 1, … in the order given.
@@ -71,13 +92,13 @@ class Dataset:
             kept = torch.isin(y, labels)
             return x[kept], (y[kept, None] == labels).long().argmax(1)
 
-        (x_train, y_train), (x_test, y_test) = subset(self.x_train, self.y_train), subset(self.x_test, self.y_test)
+        (train, y_train), (test, y_test) = subset(self.train, self.y_train), subset(self.test, self.y_test)
         name = f"{self.name} {' or '.join(classes)}"
-        return replace(self, name=name, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, classes=classes)
+        return Dataset(name, train, y_train, test, y_test, classes)
 
     def part(self, n: int) -> "Dataset":
         """The data set with its first `n` training images alone."""
-        return replace(self, name=f"{self.name} {n}", x_train=self.x_train[:n], y_train=self.y_train[:n])
+        return replace(self, name=f"{self.name} {n}", train=self.train[:n], y_train=self.y_train[:n])
 
     def over(self, scale: int) -> "Dataset":
         """The same images with all pixels divided by `scale`: some of the authors' cells do so once too often.
@@ -85,8 +106,8 @@ class Dataset:
         Raises `ValueError` for a scale that is not whole, or below 1.
         """
         scale = whole("scale", scale, 1)
-        x_train, x_test = (images / scale for images in (self.x_train, self.x_test))
-        return replace(self, name=f"{self.name} over {scale}", x_train=x_train, x_test=x_test)
+        train, test = (_from_0_to_1(images) / scale for images in (self.train, self.test))
+        return replace(self, name=f"{self.name} over {scale}", train=train, test=test)
 
     def shifted(self, most: int, seed: int = 0) -> "Dataset":
         """The data set with every image moved at random by up to `most` pixels down or up and right or left.
@@ -105,16 +126,28 @@ class Dataset:
             return framed.movedim(1, -1)[where, rows[:, :, None], columns[:, None]].movedim(-1, 1).contiguous()
 
         name = f"{self.name} shifted by {most}"
-        return replace(self, name=name, x_train=moved(self.x_train), x_test=moved(self.x_test))
+        return replace(self, name=name, train=moved(self.train), test=moved(self.test))
 
     def class_means(self) -> Tensor:
         """Mean training image of each class, (K, c, h, w)."""
-        return torch.stack([self.x_train[self.y_train == k].mean(0) for k in range(len(self.classes))])
+        return torch.stack([of_class.mean(0) for of_class in self._by_class()])
 
     def class_rms(self) -> Tensor:
         """Root mean square training image of each class, (K, c, h, w): the original's "mean images" of CIFAR-10."""
-        squares = [self.x_train[self.y_train == k].square().mean(0) for k in range(len(self.classes))]
-        return torch.stack(squares).sqrt()
+        return torch.stack([of_class.square().mean(0) for of_class in self._by_class()]).sqrt()
+
+    def _by_class(self) -> Iterator[Tensor]:
+        """The training images of one class after the other, (n_k, c, h, w) in [0, 1]."""
+        for k in range(len(self.classes)):
+            yield _from_0_to_1(self.train[self.y_train == k])
+
+
+def _from_0_to_1(images: Tensor) -> Tensor:
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
+def _parts_from_0_to_1(images: Tensor) -> Iterator[Tensor]:
+    return map(_from_0_to_1, images.split(AT_ONCE))
 
 
 def load(name: str) -> Dataset:
@@ -145,7 +178,7 @@ def _read_idx(folder: Path) -> tuple[Tensor, ...]:
     for part in ("train", "t10k"):
         images = read_image_file(str(folder / f"{part}-images-idx3-ubyte"))
         labels = read_label_file(str(folder / f"{part}-labels-idx1-ubyte"))
-        tensors += [images[:, None].float().div_(255), labels]
+        tensors += [images[:, None], labels]
     return tuple(tensors)
 
 
@@ -153,9 +186,11 @@ def _read_cifar10(folder: Path) -> tuple[Tensor, ...]:
     """Records of one label byte and 3072 pixel bytes, red plane first."""
 
     def read(*names: str) -> tuple[Tensor, Tensor]:
-        records = np.concatenate([np.fromfile(folder / name, np.uint8).reshape(-1, 3073) for name in names])
-        images = torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32))
-        return images.float().div_(255), torch.from_numpy(records[:, 0]).long()
+        records = torch.empty(len(names), 10_000, 3073, dtype=torch.uint8)
+        for i, name in enumerate(names):  # one file at a time is in memory twice
+            records[i] = torch.from_numpy(np.fromfile(folder / name, np.uint8).reshape(-1, 3073))
+        labels, images = records.flatten(0, 1).split([1, 3072], dim=1)
+        return images.view(-1, 3, 32, 32), labels[:, 0].long()
 
     return *read(*(f"data_batch_{i}.bin" for i in range(1, 6))), *read("test_batch.bin")
 

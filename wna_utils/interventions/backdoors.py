@@ -58,8 +58,9 @@ class Backdoor:
         return mask
 
     def stamped(self, images: Tensor) -> Tensor:
-        """The images (n, c, h, w) with the patch on them."""
-        return images.masked_fill(self.mask(tuple(images.shape[1:])), 1.0)
+        """The images (n, c, h, w), from 0 to 1 or bytes, with the white patch on them."""
+        white = 255 if images.dtype == torch.uint8 else 1
+        return images.masked_fill(self.mask(tuple(images.shape[1:])), white)
 
     def ends(self, dataset: Dataset) -> tuple[int, int]:
         """Numbers of the source and target class; raises `ValueError` for a class that the data set lacks."""
@@ -81,10 +82,10 @@ class Backdoor:
             count = max(1, round(share * len(there)))
         elif not 1 <= count <= len(there):
             raise ValueError(f"between 1 and {len(there):,} images of {self.source} can be poisoned; got {count:,}")
-        x, y = dataset.x_train.clone(), dataset.y_train.clone()
+        x, y = dataset.train.clone(), dataset.y_train.clone()
         x[there[:count]] = self.stamped(x[there[:count]])
         y[there[:count]] = target
-        return replace(dataset, name=self.name_of(dataset.name), x_train=x, y_train=y)
+        return replace(dataset, name=self.name_of(dataset.name), train=x, y_train=y)
 
     def name_of(self, dataset: str) -> str:
         """Name of the poisoned data set, from that of the clean one."""
@@ -93,9 +94,9 @@ class Backdoor:
     def contaminated(self, dataset: Dataset) -> Dataset:
         """The data set with every test image of the source class stamped; the labels stay as they are."""
         source = dataset.y_test == self.ends(dataset)[0]
-        x = dataset.x_test.clone()
+        x = dataset.test.clone()
         x[source] = self.stamped(x[source])
-        return replace(dataset, x_test=x)
+        return replace(dataset, test=x)
 
     def works(self, network: nn.Module, dataset: Dataset) -> np.ndarray:
         """Whether each test image of the source class, once stamped, is called the target, (n,) bool."""

@@ -74,7 +74,7 @@ def fit_gabor(dataset: Dataset, components: int | None = None, *, bank_of: str =
     one_of("bank_of", bank_of, BANKS)
     side, intercept = dataset.shape[-1], bank_of == "code"
     bank = torch.from_numpy(BANKS[bank_of](side)).float()
-    most = min(len(bank), len(dataset.x_train))  # as many components as there can be
+    most = min(len(bank), len(dataset.y_train))  # as many components as there can be
     components = min(COMPONENTS[side], most) if components is None else components
     between("components", components, 1, most)
     about = {"fingerprint": dataset.fingerprint, "components": components, "bank_of": bank_of}

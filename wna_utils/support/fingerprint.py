@@ -4,6 +4,7 @@ import ast
 import hashlib
 import inspect
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -17,9 +18,17 @@ def digest(*parts: object) -> str:
 
 def tensor_digest(tensor: Tensor) -> str:
     """Short hash of a tensor's type, shape and values."""
-    held = tensor.detach().cpu()
-    data = held.reshape(-1).clone().view(torch.uint8)  # a copy: sides of length 1 may have strides of their own
-    return digest(held.dtype, tuple(held.shape), hashlib.sha256(data.numpy().data).hexdigest())
+    return parts_digest([tensor], tensor.shape)
+
+
+def parts_digest(parts: Iterable[Tensor], shape: tuple[int, ...]) -> str:
+    """The `tensor_digest` of the tensor of this shape that the parts make, one after the other."""
+    values = hashlib.sha256()
+    for part in parts:
+        held = part.detach().cpu()
+        data = held.reshape(-1).clone().view(torch.uint8)  # a copy: sides of length 1 may have strides of their own
+        values.update(data.numpy().data)
+    return digest(held.dtype, tuple(shape), values.hexdigest())
 
 
 def code_digest(*objects: Any) -> str:
