@@ -14,11 +14,11 @@ from wna_utils.report import chapters, forked_kernels, kernels
 from wna_utils.report.kernels import own_kernel
 from wna_utils.support import paths
 
+pytestmark = pytest.mark.notebook
+
 SHOWS = """
 import os, sys
 import matplotlib.pyplot as plt
-
-pytestmark = pytest.mark.notebook
 print(sys.executable, plt.rcParams["lines.linewidth"], plt.get_backend(), sys.flags.utf8_mode)
 plt.plot([1, 2]);
 """

@@ -110,7 +110,7 @@ def start_server() -> None:
     with _lock:
         if ADDRESS in os.environ or sys.platform != "linux":
             return
-        folder = TemporaryDirectory()
+        folder = TemporaryDirectory(dir="/tmp")  # a socket's address has 107 characters at most
         address = str(Path(folder.name) / "kernels")
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(address)
