@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
@@ -95,10 +96,18 @@ def test_kernel_is_this_interpreter_and_knows_nothing_of_the_users_settings(tmp_
 
 def test_kernel_has_the_environment_of_the_moment_and_libraries_at_hand_if_forked(tmp_path, forked, monkeypatch):
     monkeypatch.setenv("WNA_CACHE", "here")
-    code = "import os, sys\nhad = 'sklearn' in sys.modules\nimport torch\n"
-    code += "print(os.environ['WNA_CACHE'], os.getcwd(), had, torch.get_num_threads())"
+    code = "import os, sys\nhad = 'sklearn' in sys.modules, 'wna_utils' in sys.modules\nimport torch\n"
+    code += "print(os.environ['WNA_CACHE'], os.getcwd(), *had, torch.get_num_threads())"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert printed(code, tmp_path) == ["here", str(paths.ROOT), str(forked), "1"]
+    assert printed(code, tmp_path) == ["here", str(paths.ROOT), str(forked), "False", "1"]
+
+
+@pytest.mark.usefixtures("forked")
+def test_chapters_say_how_long_they_took_themselves(tmp_path):
+    code = "import time\nfrom wna_utils.report.provenance import _started\nprint(time.monotonic() - _started < 1)"
+    for _ in range(2):
+        assert printed(code, tmp_path) == ["True"]
+        time.sleep(1)
 
 
 @pytest.mark.usefixtures("forked")

@@ -22,6 +22,7 @@ from wna_utils.support.workers import WORKER
 
 NAME = "wna-forked"  # of the provisioner
 ADDRESS = "WNA_KERNEL_SERVER"  # environment variable by which workers find the server of the process that started them
+SERVER = Path(__file__).with_name("kernel_server.py")
 _lock = Lock()
 
 
@@ -116,7 +117,7 @@ def start_server() -> None:
             listening.bind(address)
             listening.listen()
             environment = os.environ | WORKER | known_environment() | {"PYTHONHASHSEED": "0"}
-            command = [sys.executable, "-m", "wna_utils.report.kernel_server", str(listening.fileno())]
+            command = [sys.executable, "-P", str(SERVER), str(listening.fileno())]  # -P: nothing beside it is imported
             how = {"pass_fds": [listening.fileno()], "stdin": subprocess.DEVNULL, "start_new_session": True}
             server = subprocess.Popen(command, env=environment, cwd=paths.ROOT, **how)
         os.environ[ADDRESS] = address

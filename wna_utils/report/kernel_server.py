@@ -1,9 +1,10 @@
 """A process that has imported what notebooks use, and becomes a kernel, as a fork, for each who asks.
 
-`python -m wna_utils.report.kernel_server N` serves at the listening Unix socket that it got as file descriptor N, as
-long as the process lives that started it. Who connects sends a line of JSON: the kernel's `arguments`, the
-`environment` and the `folder` that it works in. The answer is a line with the number of the kernel's process, which
-ends when the connection does.
+`python -P kernel_server.py N` serves at the listening Unix socket that it got as file descriptor N, as long as the
+process lives that started it. Who connects sends a line of JSON: the kernel's `arguments`, the `environment` and the
+`folder` that it works in. The answer is a line with the number of the kernel's process, which ends when the connection
+does. It is run as a file, since nothing of this package may be imported before there is a kernel: what a module finds
+out when it is imported, such as the time, is to be found out by each.
 """
 
 import atexit
