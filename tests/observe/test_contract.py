@@ -104,6 +104,8 @@ class Odd(Source):
         x = torch.rand(self.block_size, *SHAPE)
         if self.fault == "short":
             return Block.of_noise(number, x[:500])
+        if self.fault == "array":
+            return Block.of_noise(number, x.numpy())
         if self.fault == "double":
             return Block.of_noise(number, x.double())
         if self.fault == "shape":
@@ -120,6 +122,7 @@ class Odd(Source):
             "short",
             r"block 0 of Odd must have stimuli of shape \(2000, 1, 8, 8\), float32; got \(500, 1, 8, 8\), float32",
         ),
+        ("array", "noise must be a torch tensor, .*; got ndarray"),
         ("double", r"got \(2000, 1, 8, 8\), float64"),
         ("shape", r"got \(2000, 1, 7, 8\), float32"),
         ("number", "must say its number, and a signal for each of 2000 stimuli; got number 1"),
@@ -129,6 +132,25 @@ class Odd(Source):
 def test_source_that_breaks_its_word_is_refused(planted, fault, sentence):
     with pytest.raises(ValueError, match=sentence):
         observe(planted, Odd(fault), 10_000, cache=False)
+
+
+class Shapeless(Source):
+    """Blocks of a shape that it does not say."""
+
+    def block(self, number, device="cpu"):
+        return Block.of_noise(number, torch.rand(self.block_size, *SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [(None, "has none"), ((8, 8), r"has \(8, 8\)"), (64, "has 64"), ((1, 8.0, 8), r"has \(1, 8.0, 8\)")],
+)
+def test_source_without_a_shape_of_three_is_told(planted, shape, said):
+    source = Shapeless()
+    if shape is not None:
+        source.shape = shape
+    with pytest.raises(ValueError, match=rf"must have a shape \(c, h, w\), such as \(1, 28, 28\); Shapeless {said}"):
+        observe(planted, source, 100, cache=False)
 
 
 class Small(Source):

@@ -16,7 +16,7 @@ from torch import Tensor
 from wna_utils.networks.observer import Answers, Network, Observer, observer_of
 from wna_utils.observe import tally as tallies
 from wna_utils.observe.tally import LIMIT, UNIT, ClassTally, Tally
-from wna_utils.stimuli.blocks import Block, Source
+from wna_utils.stimuli.blocks import Block, Source, shape_of
 from wna_utils.support.checks import whole
 from wna_utils.support.identity import Uncertain, identity
 from wna_utils.support.paths import cache_dir, require_writable
@@ -62,7 +62,7 @@ def observe(
         raise ValueError(f"source must be a Source of stimuli, such as WhiteNoise; got {type(source).__name__}")
     if into is not None and not isinstance(into, Tally):
         raise ValueError(f"into must be an empty tally, such as CellTally(2); got {into!r}")
-    observer = observer_of(observer, source.shape, **options)
+    observer = observer_of(observer, shape_of(source), **options)
     tally = cast(Filled, ClassTally() if into is None else into)
     if not tally.empty:
         raise ValueError("a tally to be filled must be empty: show new trials into an empty one, and add the two")

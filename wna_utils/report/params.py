@@ -64,8 +64,9 @@ def _first_problem(error: ValidationError) -> str:
     name, *places = first["loc"]
     where = name + "".join(f"[{place}]" for place in places)
     problem = first["msg"].removeprefix("Value error, ")
-    remedy = f" (papermill takes lists as -y '{{{where}: [1, 2]}}')" if first["type"] == "list_type" else ""
-    return f"{where}: {problem[0].lower()}{problem[1:]}; got {first['input']!r}{remedy}"
+    got = f"; got {first['input']!r}"
+    ways = f" (a list is -y '{{{where}: [1, 2]}}' for papermill, and -p '{where}=[1, 2]' for a sweep)"
+    return f"{where}: {problem[0].lower()}{problem[1:].removesuffix(got)}{got}{ways * (first['type'] == 'list_type')}"
 
 
 def declaration(notebook: str) -> dict[str, tuple[Any, Any]]:

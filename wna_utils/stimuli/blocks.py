@@ -4,8 +4,9 @@ A block is the same whatever the batch size, the number of workers, or the point
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -36,7 +37,9 @@ class Block:
 
     @classmethod
     def of_noise(cls, number: int, noise: Tensor) -> "Block":
-        """A block of nothing but noise (b, c, h, w)."""
+        """A block of nothing but noise (b, c, h, w); raises `ValueError` for what is no tensor."""
+        if not isinstance(noise, Tensor):
+            raise ValueError(f"noise must be a torch tensor, as torch.from_numpy makes; got {type(noise).__name__}")
         return cls(number, noise, noise, torch.zeros(len(noise), dtype=torch.long, device=noise.device))
 
     def __len__(self) -> int:
@@ -67,6 +70,15 @@ class Source(ABC):
     @abstractmethod
     def block(self, number: int, device: torch.device = CPU) -> Block:
         """The trials from number · block_size on, float32, made on the device where that can be."""
+
+
+def shape_of(source: Source) -> tuple[int, int, int]:
+    """Shape (c, h, w) of a source's images; raises `ValueError` if it does not say so."""
+    shape = getattr(source, "shape", None)
+    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        said = "has none" if shape is None else f"has {shape!r}"
+        raise ValueError(f"a source must have a shape (c, h, w), such as (1, 28, 28); {type(source).__name__} {said}")
+    return tuple(shape)
 
 
 @dataclass(frozen=True)
