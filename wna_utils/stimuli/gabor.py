@@ -135,20 +135,30 @@ def recorded_path(dataset: str, bank_of: str = "paper") -> Path:
 
 
 def _fit_channel(images: Tensor, bank: Tensor, components: int, intercept: bool) -> dict[str, Tensor]:
-    from sklearn.decomposition import PCA
+    """Principal components of the weights of one channel's images (n, h, w).
 
-    weights = wavelet_weights(images, bank, intercept)
-    missed = images.flatten(1).numpy() - weights @ bank.flatten(1).numpy()
-    lengths = images.flatten(1).norm(dim=1).clamp(min=1e-6).numpy()
-    pca = PCA(components, svd_solver="covariance_eigh")
-    scores = pca.fit_transform(weights)
+    Weights are linear in pixels: those of every image follow from those of single pixels, and so does their covariance.
+    """
+    from scipy.linalg import eigh
+
+    pixels, flat = images.flatten(1).numpy(), bank.flatten(1).numpy()
+    single = torch.eye(pixels.shape[1]).view(-1, *bank.shape[1:])
+    of_pixel = wavelet_weights(single, bank, intercept)  # (h·w, m)
+    mean = pixels.mean(0, dtype=np.float64).astype(np.float32)
+    centred = pixels - mean
+    covariance = of_pixel.T @ (centred.T @ centred / (len(pixels) - 1)) @ of_pixel
+    variances, found = eigh(covariance, subset_by_index=[len(bank) - components, len(bank) - 1])
+    found = found[:, ::-1].T  # (k, m), the largest variance first
+    found = found * np.sign(np.take_along_axis(found, abs(found).argmax(1)[:, None], 1))  # of either sign, this one
+    scores = centred @ (of_pixel @ found.T)
+    missed = np.linalg.norm(pixels - pixels @ (of_pixel @ flat), axis=1)
     fitted = {
-        "components": pca.components_,
+        "components": found,
         "low": scores.min(0),
         "high": scores.max(0),
-        "mean": pca.mean_,
-        "explained": pca.explained_variance_ratio_.sum(),
-        "error": (np.linalg.norm(missed, axis=1) / lengths).mean(),
+        "mean": mean @ of_pixel,
+        "explained": variances.sum() / covariance.trace(),
+        "error": (missed / np.linalg.norm(pixels, axis=1).clip(1e-6)).mean(),
     }
     return {name: torch.tensor(value, dtype=torch.float32) for name, value in fitted.items()}
 
