@@ -25,6 +25,17 @@ plt.plot([1, 2]);
 """
 
 
+COUNTS_DRAWING = """
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from wna_utils.report import figures
+drawn, draw = [], Figure.draw
+Figure.draw = lambda *given: drawn.append(given) or draw(*given)
+get_ipython().events.register("post_run_cell", lambda _: print(len(drawn)))
+figures.use_style()
+plt.plot([1, 2]);
+"""
+
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked on macOS")
 
 
@@ -108,6 +119,10 @@ def test_chapters_say_how_long_they_took_themselves(tmp_path):
     for _ in range(2):
         assert printed(code, tmp_path) == ["True"]
         time.sleep(1)
+
+
+def test_figure_is_drawn_to_lay_it_out_and_to_show_it_but_not_once_more(tmp_path):
+    assert printed(COUNTS_DRAWING, tmp_path) == ["2"]
 
 
 @pytest.mark.usefixtures("forked")

@@ -25,7 +25,7 @@ def use_style() -> None:
         "axes.titlesize": "medium",
         "legend.frameon": False,
     })  # fmt: skip
-    if "inline" in plt.get_backend():  # it draws a figure to show it when a cell ends, where pyplot would draw it before
+    if "inline" in plt.get_backend():  # it draws a figure when a cell ends, where pyplot would draw it once more
         plt.switch_backend(plt.get_backend())  # now: with the first figure, the hook would come back
         plt.uninstall_repl_displayhook()
 
