@@ -127,6 +127,7 @@ def test_interrupt_stops_a_sweep_cleanly(notebook, tmp_path):
     try:
         assert _soon(lambda: (tmp_path / "out/summary.csv").exists())
         os.killpg(run.pid, signal.SIGINT)
+        assert run.stderr.readline() + run.stderr.readline() == "\nstopping …\n"  # at once
         _, errors = run.communicate(timeout=60)
     finally:
         if run.poll() is None:

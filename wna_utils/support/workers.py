@@ -1,5 +1,6 @@
 """Workers that share the work: processes of this machine, or a Dask cluster that is there already."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -49,7 +50,16 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
             get_mp_context().set_forkserver_preload(PRELOADED)  # after Dask's own list, which it replaces
         local = LocalCluster(jobs, env=environment, **how)
     with local, Client(local) as client:
-        yield client
+        try:
+            yield client
+        except KeyboardInterrupt:
+            local.sync(_end_at_once, local)
+            raise
+
+
+async def _end_at_once(local: LocalCluster) -> None:
+    """End the workers without waiting for what they are at, or for long until each is gone."""
+    await asyncio.gather(*(nanny.kill(timeout=2) for nanny in local.workers.values()), return_exceptions=True)
 
 
 def as_they_finish(futures: list["Future[Any]"]) -> Iterator["Future[Any]"]:
@@ -69,7 +79,13 @@ def as_they_finish(futures: list["Future[Any]"]) -> Iterator["Future[Any]"]:
 def _interrupt_noted() -> Iterator[Event]:
     """An event that Ctrl-C sets. As an exception, it could come while a finalizer runs, and be lost."""
     noted = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: noted.set())
+
+    def note(*_: object) -> None:
+        if not noted.is_set():
+            print("\nstopping …", file=sys.stderr, flush=True)
+        noted.set()
+
+    before = signal.signal(signal.SIGINT, note)
     try:
         yield noted
     finally:
