@@ -9,9 +9,10 @@ import torch
 from dask.distributed import Client
 from safetensors.torch import load, load_file
 
-from wna_utils.analysis import courses
+from wna_utils.analysis import courses, stages
 from wna_utils.data import datasets
 from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import Recipe, trained
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
@@ -288,6 +289,27 @@ def test_course_is_checked_against_the_network_that_it_ends_with(shown, digits):
 
     rewrite(path, count)
     assert "its counts are not of as many images as it says" in problems()[0]
+
+
+def test_stages_must_begin_with_their_network(shown, digits):
+    recipe = Cyclic(cycles=1, iterations=2, held_out=100)
+    found = stages.stages("elu_mlp", digits, 0, recipe, 40)
+    path = stages.write(found, "elu_mlp", digits, 0, recipe, 40, MADE)
+    list_files()
+    assert problems() == []
+
+    def alter(tensors):
+        tensors["apart"][0] += 0.02
+
+    rewrite(path, alter)
+    [problem] = problems()
+    assert "does not begin with its network" in problem
+
+    def spoil(tensors):
+        tensors["features"][0, 0, 0] = float("nan")
+
+    rewrite(path, spoil)
+    assert "has values that are not finite" in problems()[0]
 
 
 def test_graded_tallies_are_shown_again(shown):

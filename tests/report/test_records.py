@@ -33,6 +33,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
 - {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3, later: 7, outputs: true}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
+- {model: elu_mlp, dataset: digits, seeds: 1, stages: {cycles: 2, iterations: 3, n: 50}}
 """
 NAMES = [
     "cnn-digits-1-epochs-seed-0",
@@ -50,6 +51,7 @@ NAMES = [
     "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7",
     "cnn-digits-1-epochs-seed-0-by-outputs-of-200-seed-7",
     "course-cnn_softmax-digits-1-epochs-seed-0",
+    "stages-elu_mlp-digits-2-cycles-seed-0",
 ]
 
 
@@ -220,7 +222,19 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         ("- {model: cnn, dataset: digits}", r"Field required \(entry 0, seeds\)"),
         ("- {model: cnn, dataset: digits, seeds: 0}", r"greater than 0 \(entry 0, seeds\)"),
         ("- {model: cnn, dataset: digits, seeds: 1, recipe: theirs}", r"theirs is no other recipe than ours for cnn"),
-        ("- {model: cnn, dataset: digits, seeds: 1, in_noise: 1}", r"cnn is not trained in noise"),
+        (
+            "- {model: cnn, dataset: digits, seeds: 1, in_noise: 1}",
+            r"cnn is not trained in cycles, and so neither in noise",
+        ),
+        (
+            "- {model: mlp, dataset: digits, seeds: 1, stages: {cycles: 1, iterations: 2, n: 9}}",
+            r"mlp is not trained in cycles, and so neither in noise nor in stages",
+        ),
+        (
+            "- model: elu_mlp\n  dataset: digits\n  seeds: 1\n  maps: [{n_images: 9}]\n"
+            "  stages: {cycles: 1, iterations: 2, n: 9}",
+            r"a line with a course or stages has no maps",
+        ),
         (
             "- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, graded: logits}]}",
             r"entry 0, shown, 0, graded",
@@ -230,7 +244,7 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trials}]}", r"trials need two classes"),
         (
             "- {model: cnn, dataset: digits, seeds: 1, course: {n: 9, n_last: 9}, maps: [{n_images: 9}]}",
-            r"a line with a course has no maps",
+            r"a line with a course or stages has no maps",
         ),
         ("- {model: cnn, dataset: digits, seeds: 1, seed: 3}", r"Extra inputs are not permitted \(entry 0, seed\)"),
     ],

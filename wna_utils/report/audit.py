@@ -10,8 +10,8 @@ from types import ModuleType
 
 from torch import Tensor
 
-from wna_utils.analysis import introspection_study, outputs_study
-from wna_utils.data import imagenet, photographs
+from wna_utils.analysis import introspection_study, outputs_study, stages
+from wna_utils.data import datasets, imagenet, photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.networks import named, pretrained
 from wna_utils.networks import recorded_networks as networks
@@ -111,7 +111,7 @@ def _finding(path: Path, blocks: int, device: str) -> Finding:
     """What is found when some of a record is computed again."""
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
-    kinds |= {"introspections": _map, "estimators": _estimator}
+    kinds |= {"introspections": _map, "estimators": _estimator, "stages": _stages}
     return kinds[path.parent.name](path, device=device)
 
 
@@ -166,6 +166,17 @@ def _course(path: Path, device: str) -> Finding:
         if not float((counts - tensors["last"]).abs().sum()) / 2 <= LABELS * about["n_last"]:
             return _problem(path, "does not end with what the recorded network called the same noise")
     return Finding(recorded.name_of(path))
+
+
+def _stages(path: Path, device: str) -> Finding:
+    """What a network does before it is trained: of its stages, this one is made again in a second."""
+    tensors, about = recorded.read(path)
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        return _problem(path, "has values that are not finite")
+    apart = stages.apart(path, datasets.load(about["dataset"]), device)
+    if not apart <= SCORES:
+        return _problem(path, f"does not begin with its network: variance between classes is {apart:.1%} apart", apart)
+    return Finding(recorded.name_of(path), apart)
 
 
 def _finite(path: Path, device: str) -> Finding:

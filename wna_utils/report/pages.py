@@ -20,6 +20,7 @@ RECORDS = {
     "networks": "Networks",
     "tallies": "Tallies",
     "courses": "Courses of training",
+    "stages": "Stages of training",
     "noise": "Models of noise",
     "representations": "What layers hold alike",
     "introspections": "Maps of hidden activations",

@@ -19,6 +19,7 @@ WORDS = {  # for one and for several records of a kind
     "networks": ("network", "networks"),
     "tallies": ("tally", "tallies"),
     "courses": ("course of training", "courses of training"),
+    "stages": ("record of stages of training", "records of stages of training"),
     "representations": ("study of adversarial images", "studies of adversarial images"),
     "introspections": ("map of hidden activations", "maps of hidden activations"),
     "estimators": ("estimator of error on outputs", "estimators of error on outputs"),

@@ -26,7 +26,7 @@ from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained
-from wna_utils.report.record_studies import Judged, Mapped, Record, Studied
+from wna_utils.report.record_studies import Judged, Mapped, Record, Staged, Studied
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
 
@@ -77,6 +77,14 @@ class Course(_Strict):
     n_last: PositiveInt
 
 
+class Stages(_Strict):
+    """Cycles of so many iterations, and the number of test images whose activations are kept after each."""
+
+    cycles: PositiveInt
+    iterations: PositiveInt
+    n: PositiveInt
+
+
 class Map(_Strict):
     """A map of hidden activations, and the estimator on outputs beside it; see `introspection_study.Settings`."""
 
@@ -106,6 +114,7 @@ class Entry(_Strict):
     over: PositiveInt = 1
     in_noise: NonNegativeFloat = 0.0
     course: Course | None = None
+    stages: Stages | None = None
     maps: list[Map] = []
     adversarial: bool = False
 
@@ -122,12 +131,12 @@ class Entry(_Strict):
             return self
         if self.adversarial:
             raise ValueError("adversarial images are recorded of networks of ImageNet")
-        if self.course and self.maps:
-            raise ValueError("a line with a course has no maps: plan them in a line of their own")
+        if self.maps and (self.course or self.stages):
+            raise ValueError("a line with a course or stages has no maps: plan them in a line of their own")
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
-        if self.in_noise and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):
-            raise ValueError(f"{self.model} is not trained in noise: only networks trained in cycles are")
+        if (self.in_noise or self.stages) and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):
+            raise ValueError(f"{self.model} is not trained in cycles, and so neither in noise nor in stages")
         if any(each.noise == "trials" for each in self.shown) and len(self.classes.split()) != 2:
             raise ValueError("trials need two classes")
         if any(each.noise == "gabor" for each in self.shown) and (self.classes or self.backdoor or self.over != 1):
@@ -147,6 +156,9 @@ class Entry(_Strict):
             network = Trained(self.model, self.dataset, seed, *how)
             if self.course:
                 yield Followed(network, self.course.n, self.course.n_last)
+                continue
+            if self.stages:
+                yield Staged(network, **self.stages.model_dump())
                 continue
             yield network
             for noise in self.shown:

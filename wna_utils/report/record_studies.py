@@ -1,20 +1,71 @@
 """Kinds of records, and how each is made: studies of what a network holds inside."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-from wna_utils.analysis import introspection_study, outputs_study
+from wna_utils.analysis import introspection_study, outputs_study, stages
 from wna_utils.analysis.introspection_study import COMPONENTS
 from wna_utils.data import datasets, photographs
 from wna_utils.interventions import adversarial_study
 from wna_utils.interventions.adversarial_study import Making
 from wna_utils.networks import recorded_networks as networks
+from wna_utils.networks import training
+from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.elu_networks import elu_stack
 from wna_utils.networks.infovae import InfoVAE, operations_of
-from wna_utils.report.record_kinds import Fetched, Filed, Fitted, Followed, Tallied, Trained, made_here
+from wna_utils.report.record_kinds import (
+    TRAINING_IMAGES,
+    Fetched,
+    Filed,
+    Fitted,
+    Followed,
+    Tallied,
+    Trained,
+    made_here,
+)
+from wna_utils.support import recorded
+
+
+@dataclass(frozen=True)
+class Staged(Filed):
+    """Stages of training to be recorded: of a network that is trained in `cycles` of so many `iterations`."""
+
+    network: Trained
+    cycles: int
+    iterations: int
+    n: int
+
+    @property
+    def recipe(self) -> Cyclic:
+        return replace(self.network.recipe, cycles=self.cycles, iterations=self.iterations)
+
+    @property
+    def path(self) -> Path:
+        of = self.network
+        return stages.path_of(networks.name_of(of.model, of.dataset, of.seed, self.recipe))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded, of the recipe and the number of images that it is planned with."""
+        planned = {"recipe": asdict(self.recipe), "n": self.n}
+        return self.path.exists() and planned.items() <= recorded.about(self.path).items()
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations that it takes."""
+        return 3 * self.recipe.shown(TRAINING_IMAGES) * self.network.per_image
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        of, dataset = self.network, self.network.data()
+        cached = training.is_cached(of.model, dataset, of.seed, self.recipe)
+        how = (of.model, dataset, of.seed, self.recipe, self.n)
+        found = stages.stages(*how, device=device)
+        made["seconds"] = None if cached else round(time.monotonic() - started)
+        stages.write(found, *how, made)
 
 
 @dataclass(frozen=True)
@@ -99,4 +150,4 @@ class Judged(OfInside):
         return self.settings.n_images * self.network.per_image + operations_of(judge, self.settings.recipe)
 
 
-Record = Trained | Fitted | Tallied | Followed | Studied | Mapped | Judged
+Record = Trained | Fitted | Tallied | Followed | Staged | Studied | Mapped | Judged

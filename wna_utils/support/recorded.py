@@ -1,8 +1,9 @@
 """The read-only tier of the cache: results that took hours, kept in `book/recorded/` as part of the repository.
 
 Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, courses of training in
-`courses/`, thumbnails in `photographs/`, what layers hold alike in `representations/`, maps of hidden activations in
-`introspections/`, estimators of error on outputs in `estimators/`; `SHA256SUMS` holds their hashes.
+`courses/`, activations at its stages in `stages/`, thumbnails in `photographs/`, what layers hold alike in
+`representations/`, maps of hidden activations in `introspections/`, estimators of error on outputs in `estimators/`;
+`SHA256SUMS` holds their hashes.
 """
 
 import hashlib
