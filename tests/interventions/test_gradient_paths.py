@@ -9,9 +9,10 @@ from torch import nn
 
 from wna_utils.analysis.hidden import Activations, HiddenLayers
 from wna_utils.analysis.introspection import Place, introspect
-from wna_utils.interventions.gradient_paths import Paths, fgsm_paths, paths_on_map
+from wna_utils.interventions.gradient_paths import Paths, fgsm_steps, paths_on_map
 from wna_utils.networks import architectures
 from wna_utils.networks.cyclic import Cyclic
+from wna_utils.networks.observer import Observer
 
 
 @pytest.fixture
@@ -25,8 +26,14 @@ def linear():
 IMAGES = torch.full((2, 1, 2, 2), 0.5)
 
 
+def path_of(network, targets, **how):
+    """Images (steps + 1, n, c, h, w) on their way to the targets."""
+    observer = Observer(network, (1, 2, 2), device="cpu")
+    return torch.stack([images for images, _ in fgsm_steps(observer, IMAGES, torch.tensor(targets), **how)])
+
+
 def test_direction_on_a_linear_network(linear):
-    path = fgsm_paths(linear, IMAGES, torch.tensor([0, 1]), eps=0.1, steps=1, device="cpu")
+    path = path_of(linear, [0, 1], eps=0.1, steps=1)
     towards_0 = torch.tensor([[0.6, 0.4], [0.6, 0.5]])
     torch.testing.assert_close(path[1, 0, 0], towards_0)
     torch.testing.assert_close(path[1, 1, 0], 1 - towards_0)
@@ -34,20 +41,20 @@ def test_direction_on_a_linear_network(linear):
 
 
 def test_path_leads_to_the_target_and_is_clipped(linear):
-    path = fgsm_paths(linear, IMAGES, torch.tensor([0, 1]), eps=0.1, steps=20, device="cpu")
+    path = path_of(linear, [0, 1], eps=0.1, steps=20)
     assert path.shape == (21, 2, 1, 2, 2)
     assert path.min() == 0
     assert path.max() == 1
     with torch.no_grad():
         assert linear(path[-1]).argmax(1).tolist() == [0, 1]
     assert (path.diff(dim=0).abs() <= 0.1 + 1e-6).all()
-    free = fgsm_paths(linear, IMAGES, torch.tensor([0, 1]), eps=0.1, steps=20, clip=False, device="cpu")
+    free = path_of(linear, [0, 1], eps=0.1, steps=20, clip=False)
     assert free.max() == pytest.approx(2.5, abs=1e-4)
 
 
 def test_network_is_not_changed(linear):
     before = {name: value.clone() for name, value in linear.state_dict().items()}
-    fgsm_paths(linear, IMAGES, torch.tensor([0, 1]), steps=2, device="cpu")
+    path_of(linear, [0, 1], steps=2)
     assert all(torch.equal(value, before[name]) for name, value in linear.state_dict().items())
     assert linear[1].weight.grad is None
 
@@ -63,7 +70,7 @@ def test_network_is_not_changed(linear):
 )
 def test_impossible_attacks_are_refused(linear, targets, change, message):
     with pytest.raises(ValueError, match=message):
-        fgsm_paths(linear, IMAGES, torch.tensor(targets), device="cpu", **change)
+        path_of(linear, targets, **change)
 
 
 @pytest.fixture
@@ -134,14 +141,17 @@ def test_every_other_class_is_attacked_and_seen_on_the_map(digits):
     hidden = HiddenLayers(network, digits.x_train, components=20, device="cpu")
     quick = Cyclic(cycles=1, iterations=5, held_out=100)
     found = introspect(hidden, digits.x_train, digits.y_train, autoencoder=quick, estimator=quick)
-    seen = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], steps=3, device="cpu")
+    seen = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], steps=3)
     assert seen.codes.shape == (4, 18, 2)
     assert (seen.own != seen.target).all()
     assert len({*zip(seen.own.tolist(), seen.target.tolist(), strict=True)}) == 18
     torch.testing.assert_close(torch.from_numpy(seen.codes[0, 0]), found(digits.x_test[:1]).codes[0])
-    few = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], targets=2, steps=3, device="cpu")
+    first, aims = digits.x_test[:1].expand(9, -1, -1, -1), torch.from_numpy(seen.target[:9])
+    *_, (ends, _) = fgsm_steps(hidden.observer, first, aims, steps=3)
+    torch.testing.assert_close(torch.from_numpy(seen.codes[-1, :9]), found(ends).codes, atol=1e-4, rtol=1e-4)
+    few = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], targets=2, steps=3)
     assert ((few.target - few.own) % 10).tolist() == [1, 2, 1, 2]
     with pytest.raises(ValueError, match="targets must be 1 or more"):
         paths_on_map(found, digits.x_test[:2], digits.y_test[:2], targets=0)
-    free = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], steps=3, clip=False, device="cpu")
+    free = paths_on_map(found, digits.x_test[:2], digits.y_test[:2], steps=3, clip=False)
     assert not np.allclose(free.codes[-1], seen.codes[-1])  # black pixels get darker

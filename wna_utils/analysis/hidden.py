@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.networks.observer import SCORES, Observer
+from wna_utils.networks.observer import SCORES, Answers, Observer
 from wna_utils.support import tensor_files
 from wna_utils.support.checks import between, whole
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
@@ -177,9 +177,17 @@ class HiddenLayers:
 
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """All hidden activations (n, p), those of the last layer (n, w), and the network's answers (n, K)."""
-        answers = {name: each.flatten(1).cpu() for name, each in self.observer(images).items()}
-        hidden = [answers[layer] for layer in self.layers]
-        return torch.cat(hidden, 1), hidden[-1], answers[SCORES]
+        return self._parts(self.observer(images))
+
+    def _parts(self, answers: Answers) -> tuple[Tensor, Tensor, Tensor]:
+        flat = {name: each.flatten(1).cpu() for name, each in answers.items()}
+        hidden = [flat[layer] for layer in self.layers]
+        return torch.cat(hidden, 1), hidden[-1], flat[SCORES]
+
+    def of_answers(self, answers: Answers) -> Activations:
+        """What the network does with images that its observer has answered."""
+        hidden, last, scores = self._parts(answers)
+        return Activations(self.components.features(hidden), last, as_probabilities(self.network, scores))
 
     def by_layer(self, values: Values) -> list[Values]:
         """Hidden activations (n, p), or any other tensor or array (…, p) of units, layer by layer."""

@@ -1,36 +1,37 @@
 """Targeted attacks step by step, and the paths that activations take on a network's map (Pardo et al., §3.5)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import one_hot
 
 from wna_utils.analysis.confidence import neighbours
 from wna_utils.analysis.hidden import as_probabilities
 from wna_utils.analysis.introspection import Introspection, Place
 from wna_utils.networks.cyclic import squared_error
-from wna_utils.networks.observer import Observer
+from wna_utils.networks.observer import SCORES, Answers, Observer
 from wna_utils.support.checks import at_least, between, positive, whole
 from wna_utils.support.progress import bar
 
 
-def fgsm_paths(
-    network: nn.Sequential,
+def fgsm_steps(
+    observer: Observer,
     images: Tensor,
     targets: Tensor,
     *,
     eps: float = 0.01,
     steps: int = 100,
     clip: bool = True,
-    device: str = "auto",
-) -> Tensor:
-    """Images (steps + 1, n, c, h, w) on their way to the `targets` (n,), by the fast gradient sign method.
+) -> Iterator[tuple[Tensor, Answers]]:
+    """Images (n, c, h, w) on their way to the `targets` (n,), by the fast gradient sign method, and what is answered.
 
     Each step moves every pixel by `eps` against the gradient of E = ½‖y_target − ŷ‖²; with `clip` they stay in [0, 1],
-    which the paper does not say. Step 0 is the image itself. The network is not changed.
+    which the paper does not say. What comes first are the images themselves, and then those after each of the `steps`,
+    on the observer's device. The network is not changed.
     Raises `ValueError` for a target that is no class, images and targets that are not as many, an eps not above 0, or
     no steps.
     """
@@ -38,22 +39,25 @@ def fgsm_paths(
     at_least("steps", steps, 1)
     if len(images) != len(targets):
         raise ValueError(f"images and targets must be as many; got {len(images)} and {len(targets)}")
-    observer = Observer(network, tuple(images.shape[1:]), device=device)
     for target in targets.tolist():
         between("target", target, 0, observer.classes - 1)
     wanted = one_hot(targets.long(), observer.classes).float().to(observer.device)
-    path = torch.empty(steps + 1, *images.shape)
-    path[0] = images
-    now = images.to(observer.device, copy=True)
-    with bar(range(1, steps + 1), desc="attacking step by step", unit="step") as progress:
-        for step in progress:
-            shown = now.requires_grad_()
-            answers = as_probabilities(network, observer.differentiable(shown))
-            [gradient] = torch.autograd.grad(squared_error(answers, wanted).sum(), shown)
-            now = shown.detach() - eps * gradient.sign()
+    return _stepping(observer, images.to(observer.device), wanted, eps, steps, clip)
+
+
+def _stepping(
+    observer: Observer, now: Tensor, wanted: Tensor, eps: float, steps: int, clip: bool
+) -> Iterator[tuple[Tensor, Answers]]:
+    with bar(range(steps), desc="attacking step by step", unit="step") as progress:
+        for _ in progress:
+            shown = now.detach().clone().requires_grad_()
+            answers = observer.differentiable_answers(shown)
+            error = squared_error(as_probabilities(observer.network, answers[SCORES]), wanted).sum()
+            [gradient] = torch.autograd.grad(error, shown)
+            yield now, {name: each.detach() for name, each in answers.items()}
+            now = now - eps * gradient.sign()
             now = now.clamp(0, 1) if clip else now
-            path[step] = now.cpu()
-    return path
+    yield now, observer.answer(now)
 
 
 @dataclass(frozen=True)
@@ -124,24 +128,23 @@ def paths_on_map(
     targets: int | None = None,
     steps: int = 100,
     clip: bool = True,
-    device: str = "auto",
 ) -> Paths:
     """Attack images (n, c, h, w) of the classes `own` (n,), and see the way on the map.
 
     The `targets` of an image are the so many classes that follow its own, the first one after the last; all others, if
-    that is None or more than there are. For `steps` and `clip`, see `fgsm_paths`. Raises `ValueError` for no targets.
+    that is None or more than there are. For `steps` and `clip`, see `fgsm_steps`. Raises `ValueError` for no targets.
     """
     classes = found.hidden.observer.classes
     n = classes - 1 if targets is None else min(whole("targets", targets, 1), classes - 1)
     jobs = [(i, (k + 1 + j) % classes) for i, k in enumerate(own.tolist()) for j in range(n)]
     which, aims = (torch.tensor(each) for each in zip(*jobs, strict=True))
-    path = fgsm_paths(found.hidden.network, images[which], aims, steps=steps, clip=clip, device=device)
-    place, shape = found(path.flatten(0, 1)), path.shape[:2]
+    walked = fgsm_steps(found.hidden.observer, images[which], aims, steps=steps, clip=clip)
+    places = [found.place(found.hidden.of_answers(answers)) for _, answers in walked]
     return Paths(
         which.numpy(),
         own[which].numpy(),
         aims.numpy(),
-        place.codes.view(*shape, -1).numpy(),
-        place.calls.view(shape).numpy(),
-        place.expected.view(shape).numpy(),
+        torch.stack([place.codes for place in places]).numpy(),
+        torch.stack([place.calls for place in places]).numpy(),
+        torch.stack([place.expected for place in places]).numpy(),
     )

@@ -140,6 +140,10 @@ class Observer:
         shown = self.prepared(batch.clone(memory_format=torch.channels_last))  # a network may change what it is given
         with autocast(self.device, self.precision):
             found = (self._compiled or self._forward)(shown)
+        return self._named(found, batch)
+
+    def _named(self, found: Tensor | Answers, batch: Tensor) -> Answers:
+        """What is read of a batch, by the names that it was asked for by."""
         found = dict(found) if isinstance(found, dict) else {self._last: found}
         found |= {SCORES: found.get(self._last), INPUT: batch}
         return {name: _exact(found[node]) for name, node in self.layers.items()}
@@ -151,6 +155,10 @@ class Observer:
     def differentiable(self, batch: Tensor) -> Tensor:
         """What the network answers to a batch (b, c, h, w) on the device, so that gradients can be taken."""
         return self.network(self.prepared(batch))
+
+    def differentiable_answers(self, batch: Tensor) -> Answers:
+        """All answers to a batch (b, c, h, w) on the device, so that gradients can be taken."""
+        return self._named(self._forward(self.prepared(batch)), batch)
 
     def batches(self, images: Tensor) -> Iterator[Tensor]:
         """Copies of the images (n, c, h, w) on the device, batch by batch."""
