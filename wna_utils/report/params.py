@@ -63,7 +63,7 @@ def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     name, *places = first["loc"]
     where = name + "".join(f"[{place}]" for place in places)
-    problem = first["msg"].removeprefix("Value error, ")
+    problem = "Must not be empty" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
     got = f"; got {first['input']!r}"
     ways = f" (a list is -y '{{{where}: [1, 2]}}' for papermill, and -p '{where}=[1, 2]' for a sweep)"
     return f"{where}: {problem[0].lower()}{problem[1:].removesuffix(got)}{got}{ways * (first['type'] == 'list_type')}"

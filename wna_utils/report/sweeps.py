@@ -45,7 +45,7 @@ def _values(option: str, text: str) -> list[Any]:
         except yaml.YAMLError as error:
             raise ValueError(f"the values of {option!r} are not YAML: separate them by commas") from error
     if not values:
-        raise ValueError(f"{option!r} has no values")
+        raise ValueError(f"{option!r} has no values: the end of a range is not part of it, so that 0:5 is 0 to 4")
     return values
 
 
