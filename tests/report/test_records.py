@@ -33,7 +33,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
 - {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3, later: 7, outputs: true}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
-- {model: elu_mlp, dataset: digits, seeds: 1, stages: {cycles: 2, iterations: 3, n: 50}}
+- {model: elu_mlp, dataset: digits, seeds: 1, stages: {cycles: 2, iterations: 3, highest: 1.0e-3, n: 50}}
 """
 NAMES = [
     "cnn-digits-1-epochs-seed-0",
@@ -227,12 +227,12 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
             r"cnn is not trained in cycles, and so neither in noise",
         ),
         (
-            "- {model: mlp, dataset: digits, seeds: 1, stages: {cycles: 1, iterations: 2, n: 9}}",
+            "- {model: mlp, dataset: digits, seeds: 1, stages: {cycles: 1, iterations: 2, highest: 1.0e-3, n: 9}}",
             r"mlp is not trained in cycles, and so neither in noise nor in stages",
         ),
         (
             "- model: elu_mlp\n  dataset: digits\n  seeds: 1\n  maps: [{n_images: 9}]\n"
-            "  stages: {cycles: 1, iterations: 2, n: 9}",
+            "  stages: {cycles: 1, iterations: 2, highest: 1.0e-3, n: 9}",
             r"a line with a course or stages has no maps",
         ),
         (

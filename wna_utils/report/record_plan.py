@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     NonNegativeFloat,
     NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     TypeAdapter,
     ValidationError,
@@ -78,10 +79,11 @@ class Course(_Strict):
 
 
 class Stages(_Strict):
-    """Cycles of so many iterations, and the number of test images whose activations are kept after each."""
+    """Cycles of so many iterations, their highest rate, and the number of test images whose activations are kept."""
 
     cycles: PositiveInt
     iterations: PositiveInt
+    highest: PositiveFloat
     n: PositiveInt
 
 

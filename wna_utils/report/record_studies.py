@@ -31,16 +31,17 @@ from wna_utils.support import recorded
 
 @dataclass(frozen=True)
 class Staged(Filed):
-    """Stages of training to be recorded: of a network that is trained in `cycles` of so many `iterations`."""
+    """Stages of training to be recorded, in `cycles` of so many `iterations`, at rates up to `highest`."""
 
     network: Trained
     cycles: int
     iterations: int
+    highest: float
     n: int
 
     @property
     def recipe(self) -> Cyclic:
-        return replace(self.network.recipe, cycles=self.cycles, iterations=self.iterations)
+        return replace(self.network.recipe, cycles=self.cycles, iterations=self.iterations, highest=self.highest)
 
     @property
     def path(self) -> Path:
