@@ -16,7 +16,7 @@ from wna_utils.interventions.attacks import fool
 from wna_utils.interventions.stimulation import map_activation, responses
 from wna_utils.networks import architectures
 from wna_utils.networks.layers import field_of, readout
-from wna_utils.networks.observer import Observer, observer_of
+from wna_utils.networks.observer import SCORES, Observer, observer_of
 from wna_utils.networks.training import accuracy, predict
 from wna_utils.observe.loop import observe
 from wna_utils.observe.spike_triggered_average import spike_triggered
@@ -365,3 +365,15 @@ def test_bad_input_is_named_in_one_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_all_answers_can_be_differentiated(digits, precision):
+    network = architectures.build("mlp", digits.shape, 10, 0).eval()
+    observer = Observer(network, digits.shape, layers=("fc1", SCORES), device="cpu", precision=precision)
+    images = digits.x_test[:3].requires_grad_()
+    answers = observer.differentiable_answers(images)
+    [gradient] = torch.autograd.grad(answers[SCORES][:, 2].sum() + answers["fc1"].sum(), images)
+    assert gradient.abs().sum() > 0
+    for name, expected in observer.answer(images.detach()).items():
+        torch.testing.assert_close(answers[name].detach(), expected)

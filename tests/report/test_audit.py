@@ -309,7 +309,13 @@ def test_stages_must_begin_with_their_network(shown, digits):
         tensors["features"][0, 0, 0] = float("nan")
 
     rewrite(path, spoil)
-    assert "has values that are not finite" in problems()[0]
+    assert "values that are not finite" in problems()[0]
+
+    def shorten(tensors):
+        tensors["features"] = tensors["features"][1:]
+
+    rewrite(path, shorten)
+    assert "does not have as many stages or images as it says" in problems()[0]
 
 
 def test_graded_tallies_are_shown_again(shown):

@@ -148,6 +148,7 @@ ODD = {
         "bottlenecks": [1],
         "mmd_weights": [0.0],
         "n_stages": 1,
+        "n_stages_cifar": 1,
         "n_shown": 60,
     },
     "pardo_32_reordering": {"n_networks": 1, "n_examples": 1, "mmd_weight": 0.0},

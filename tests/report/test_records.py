@@ -1,5 +1,7 @@
 """Records are made as planned, in order, once; and a run that was killed goes on to the same bits."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,21 +10,23 @@ from dask.distributed import LocalCluster
 from wna_utils.analysis import outputs_study
 from wna_utils.analysis.introspection_study import study
 from wna_utils.networks import infovae, training
+from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import Recipe
 from wna_utils.observe import loop
 from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.layers import ActivationTally, nodes_of_layers
 from wna_utils.observe.loop import observe
-from wna_utils.report import records
+from wna_utils.report import record_plan, records
 from wna_utils.report.audit import audit
 from wna_utils.report.record_kinds import Trained
+from wna_utils.report.record_studies import Staged
 from wna_utils.stimuli.blocks import SmallBlocks
 from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
 from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.smooth import PinkNoise
 from wna_utils.stimuli.white import WhiteNoise
-from wna_utils.support import recorded
+from wna_utils.support import paths, recorded
 
 PLAN = """
 - {model: cnn, dataset: digits, seeds: 2, shown: [{n: 6_000}]}
@@ -60,6 +64,7 @@ def planned(records_folder, monkeypatch):
     """The folder of a small plan, of which nothing is made yet."""
     (records_folder / "plan.yml").write_text(PLAN)
     monkeypatch.setitem(training.RECIPES, "cnn", Recipe(epochs=1))
+    monkeypatch.setitem(training.RECIPES, "elu_mlp", Cyclic(held_out=100))
     monkeypatch.setitem(infovae.RECIPES, "book", infovae.RECIPES["smoke"])
     return records_folder
 
@@ -157,7 +162,7 @@ def test_workers_make_records_to_the_same_bits(planned, tmp_path, monkeypatch):
     told = []
     # In this process, where the small plan is; one worker, since torch's generator belongs to the process.
     here = {"processes": False, "threads_per_worker": 1, "protocol": "tcp", "dashboard_address": ":0"}
-    with LocalCluster(1, **here) as workers:
+    with LocalCluster(n_workers=1, **here) as workers:
         records.make(some, scheduler=workers.scheduler_address, tell=told.append)
     names, planned_names = [line.split(":")[0] for line in told], [NAMES[4], *NAMES[:4], *some[5:]]
     assert sorted(names) == sorted(some)
@@ -233,7 +238,7 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         (
             "- model: elu_mlp\n  dataset: digits\n  seeds: 1\n  maps: [{n_images: 9}]\n"
             "  stages: {cycles: 1, iterations: 2, highest: 1.0e-3, n: 9}",
-            r"a line with a course or stages has no maps",
+            r"a line has a course, or stages, or what rests on a network",
         ),
         (
             "- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, graded: logits}]}",
@@ -244,7 +249,16 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         ("- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, noise: trials}]}", r"trials need two classes"),
         (
             "- {model: cnn, dataset: digits, seeds: 1, course: {n: 9, n_last: 9}, maps: [{n_images: 9}]}",
-            r"a line with a course or stages has no maps",
+            r"a line has a course, or stages, or what rests on a network",
+        ),
+        (
+            "- {model: cnn, dataset: digits, seeds: 1, course: {n: 9, n_last: 9}, shown: [{n: 2_000}]}",
+            r"a line has a course, or stages, or what rests on a network",
+        ),
+        (
+            "- model: elu_mlp\n  dataset: digits\n  seeds: 1\n  classes: 1 7\n"
+            "  stages: {cycles: 1, iterations: 2, highest: 1.0e-3, n: 9}",
+            r"stages are recorded of whole, clean data sets",
         ),
         ("- {model: cnn, dataset: digits, seeds: 1, seed: 3}", r"Extra inputs are not permitted \(entry 0, seed\)"),
     ],
@@ -305,3 +319,14 @@ def test_killed_run_goes_on_to_the_same_bits(planned, monkeypatch, tmp_path):
     assert again.keys() == uninterrupted.keys()
     assert all(torch.equal(again[name], each) for name, each in uninterrupted.items())
     assert about["made"]["seconds"] is not None
+
+
+def test_stages_of_the_chapter_are_the_planned_ones():
+    """Other ones would be made in every build, for twenty minutes."""
+    [planned] = [record for record in record_plan.plan() if isinstance(record, Staged)]
+    source = (paths.NOTEBOOKS / "pardo_31_maps.ipynb").read_text()
+    assert f"n_stages_cifar: Count = {planned.cycles} " in source
+    assert f"n_watched_cifar: Crowd = {planned.n} " in source
+    assert f"min(of_net2.iterations, {planned.iterations})" in source
+    [rate] = re.findall(r"highest=([\d.e-]+),", source)
+    assert float(rate) == planned.highest

@@ -127,8 +127,10 @@ def test_interrupt_stops_a_sweep_cleanly(notebook, tmp_path):
     try:
         assert _soon(lambda: (tmp_path / "out/summary.csv").exists())
         os.killpg(run.pid, signal.SIGINT)
-        assert run.stderr.readline() + run.stderr.readline() == "\nstopping …\n"  # at once
+        assert run.stderr.readline() + run.stderr.readline() == "\nstopping …\n"
+        interrupted = time.monotonic()
         _, errors = run.communicate(timeout=60)
+        assert time.monotonic() - interrupted < 10  # where the run that it was at would have taken minutes
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
 from wna_utils.data import datasets
@@ -124,6 +125,21 @@ def test_components_explain_planted_images_and_no_fewer_do(planted):
     weights = wavelet_weights(planted.x_train[:, 0], three.bank)
     variances = np.linalg.svd(weights - weights.mean(0), compute_uv=False) ** 2
     assert float(two.explained) == pytest.approx(variances[:2].sum() / variances.sum(), abs=1e-4)
+
+
+@pytest.mark.parametrize("bank_of", ["paper", "code"])
+def test_model_is_the_pca_of_the_images_weights(digits, bank_of):
+    """Made from the covariance of pixels; here, from the weights of all images, one by one."""
+    model = fit_gabor(digits, components=30, bank_of=bank_of)
+    weights = wavelet_weights(digits.x_train[:, 0], model.bank, intercept=bank_of == "code")
+    pca = PCA(30, svd_solver="full").fit(weights)
+    scores = (weights - pca.mean_) @ model.components[0].numpy().T
+    lengths = abs(pca.components_ @ model.components[0].numpy().T).max(1)
+    np.testing.assert_allclose(lengths, 1, atol=0.01)
+    np.testing.assert_allclose(model.mean[0], pca.mean_, atol=1e-3)
+    np.testing.assert_allclose(model.low[0], scores.min(0), atol=0.02)
+    np.testing.assert_allclose(model.high[0], scores.max(0), atol=0.02)
+    assert float(model.explained) == pytest.approx(pca.explained_variance_ratio_.sum(), abs=1e-3)
 
 
 def test_blocks_follow_from_seed_and_number_alone(digits):

@@ -137,7 +137,7 @@ class HiddenLayers:
 
     @cached_property
     def _key(self) -> str:
-        read = HiddenLayers.raw, HiddenLayers._activations, HiddenLayers._read
+        read = HiddenLayers.raw, HiddenLayers._activations, HiddenLayers._read, HiddenLayers._parts
         code = code_digest(*read, Components, principal_components, as_probabilities)
         given = map(tensor_digest, vars(self._given).values()) if self._given else []
         return digest(self.observer.identity(), tensor_digest(self._fitted), self._wanted, *given, code)

@@ -44,7 +44,7 @@ def stages(model: str, dataset: Dataset, seed: int, recipe: Cyclic, n_images: in
     if recorded.used() and path.exists() and recorded.about(path).items() >= about.items():
         recorded.note(path)
         tensors, _ = recorded.read(path)
-        return Stages(**{name: each.float() for name, each in tensors.items()})
+        return Stages(**tensors | {"features": tensors["features"].float()})
     images, labels = dataset.x_test[:n_images], dataset.y_test[:n_images].numpy()
     seen = [_hidden(_untrained(model, dataset, seed), images, device)]
     for cycle in range(1, recipe.cycles + 1):
@@ -53,7 +53,8 @@ def stages(model: str, dataset: Dataset, seed: int, recipe: Cyclic, n_images: in
     hidden = torch.stack(seen)  # (S + 1, n, p)
     joint = principal_components(hidden.flatten(0, 1), min(COMPONENTS, n_images))
     shares = [between_classes(each.numpy(), labels) for each in hidden]
-    return Stages(joint.features(hidden), torch.tensor(shares), torch.tensor(accuracy(network, dataset, device=device)))
+    right = torch.tensor(accuracy(network, dataset, device=device))
+    return Stages(joint.features(hidden), torch.tensor(shares, dtype=torch.float64), right)
 
 
 def _untrained(model: str, dataset: Dataset, seed: int) -> nn.Module:
@@ -80,6 +81,18 @@ def write(
     return path
 
 
+def problem(path: Path) -> str:
+    """Why a record cannot be what it says: its sizes, or shares that its features contradict; empty if it may be."""
+    tensors, about = recorded.read(path)
+    features, shares = tensors["features"].float(), tensors["apart"]
+    if features.shape[:2] != (about["recipe"]["cycles"] + 1, about["n"]) or shares.shape != features.shape[:1]:
+        return "does not have as many stages or images as it says"
+    of_all = torch.cat([shares, tensors["accuracy"][None]])
+    if not (features.isfinite().all() and (of_all >= 0).all() and (of_all <= 1).all()):
+        return "has shares that are not between 0 and 1, or values that are not finite"
+    return ""
+
+
 def apart(path: Path, dataset: Dataset, device: str = "auto") -> float:
     """By how much the variance between classes before training is now another than recorded; its share is in [0, 1].
 
@@ -92,4 +105,5 @@ def apart(path: Path, dataset: Dataset, device: str = "auto") -> float:
 
 
 def _about(dataset: Dataset, recipe: Cyclic, n_images: int) -> dict[str, Any]:
-    return {"fingerprint": dataset.fingerprint, "recipe": asdict(recipe), "n": n_images}
+    test = recorded.fingerprint({"images": dataset.x_test, "labels": dataset.y_test})
+    return {"fingerprint": dataset.fingerprint, "test": test, "recipe": asdict(recipe), "n": n_images}

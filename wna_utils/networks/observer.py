@@ -158,7 +158,9 @@ class Observer:
 
     def differentiable_answers(self, batch: Tensor) -> Answers:
         """All answers to a batch (b, c, h, w) on the device, so that gradients can be taken."""
-        return self._named(self._forward(self.prepared(batch)), batch)
+        with autocast(self.device, self.precision):
+            found = self._forward(self.prepared(batch))
+        return self._named(found, batch)
 
     def batches(self, images: Tensor) -> Iterator[Tensor]:
         """Copies of the images (n, c, h, w) on the device, batch by batch."""

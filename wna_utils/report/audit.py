@@ -170,10 +170,9 @@ def _course(path: Path, device: str) -> Finding:
 
 def _stages(path: Path, device: str) -> Finding:
     """What a network does before it is trained: of its stages, this one is made again in a second."""
-    tensors, about = recorded.read(path)
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        return _problem(path, "has values that are not finite")
-    apart = stages.apart(path, datasets.load(about["dataset"]), device)
+    if problem := stages.problem(path):
+        return _problem(path, problem)
+    apart = stages.apart(path, datasets.load(recorded.about(path)["dataset"]), device)
     if not apart <= SCORES:
         return _problem(path, f"does not begin with its network: variance between classes is {apart:.1%} apart", apart)
     return Finding(recorded.name_of(path), apart)

@@ -133,8 +133,10 @@ class Entry(_Strict):
             return self
         if self.adversarial:
             raise ValueError("adversarial images are recorded of networks of ImageNet")
-        if self.maps and (self.course or self.stages):
-            raise ValueError("a line with a course or stages has no maps: plan them in a line of their own")
+        if sum(map(bool, (self.course, self.stages, self.maps or self.shown))) > 1:
+            raise ValueError("a line has a course, or stages, or what rests on a network: plan each in one of its own")
+        if self.stages and (self.classes or self.backdoor or self.over != 1):
+            raise ValueError("stages are recorded of whole, clean data sets")
         if self.recipe == "theirs" and self.model not in AUTHORS:
             raise ValueError(f"theirs is no other recipe than ours for {self.model}")
         if (self.in_noise or self.stages) and not isinstance(RECIPES[self.model.removesuffix("_softmax")], Cyclic):

@@ -157,7 +157,7 @@ def _fit_channel(images: Tensor, bank: Tensor, components: int, intercept: bool)
         "low": scores.min(0),
         "high": scores.max(0),
         "mean": mean @ of_pixel,
-        "explained": variances.sum() / covariance.trace(),
+        "explained": min(variances.sum() / covariance.trace(), 1),  # but for rounding
         "error": (missed / np.linalg.norm(pixels, axis=1).clip(1e-6)).mean(),
     }
     return {name: torch.tensor(value, dtype=torch.float32) for name, value in fitted.items()}

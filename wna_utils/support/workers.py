@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
     with _workers_deaf_to_interrupts(), dask.config.set(settings):
         if START == "forkserver":
             get_mp_context().set_forkserver_preload(PRELOADED)  # after Dask's own list, which it replaces
-        local = LocalCluster(jobs, env=environment, **how)
+        local = LocalCluster(n_workers=jobs, env=environment, **how)
     with local, Client(local) as client:
         try:
             yield client
@@ -58,8 +58,8 @@ def cluster(jobs: int = 2, scheduler: str | None = None) -> Iterator[Client]:
 
 
 async def _end_at_once(local: LocalCluster) -> None:
-    """End the workers without waiting for what they are at, or for long until each is gone."""
-    await asyncio.gather(*(nanny.kill(timeout=2) for nanny in local.workers.values()), return_exceptions=True)
+    """End the workers without waiting for what they are at."""
+    await asyncio.gather(*(nanny.close(timeout=0.2) for nanny in local.workers.values()), return_exceptions=True)
 
 
 def as_they_finish(futures: list["Future[Any]"]) -> Iterator["Future[Any]"]:
@@ -70,9 +70,10 @@ def as_they_finish(futures: list["Future[Any]"]) -> Iterator["Future[Any]"]:
                 done, futures = wait(futures, timeout=1, return_when="FIRST_COMPLETED")
             except TimeoutError:
                 done = set()
+            if not interrupted.is_set():
+                yield from done
             if interrupted.is_set():
                 raise KeyboardInterrupt
-            yield from done
 
 
 @contextmanager
@@ -81,9 +82,11 @@ def _interrupt_noted() -> Iterator[Event]:
     noted = Event()
 
     def note(*_: object) -> None:
-        if not noted.is_set():
-            print("\nstopping …", file=sys.stderr, flush=True)
+        first = not noted.is_set()
         noted.set()
+        if first:
+            with suppress(OSError):  # of a terminal that is gone; print may not be called while it prints
+                os.write(2, "\nstopping …\n".encode())
 
     before = signal.signal(signal.SIGINT, note)
     try:
