@@ -12,7 +12,7 @@ from wna_utils.networks import architectures
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import accuracy, trained
 
-RECIPE = Cyclic(cycles=2, iterations=20, held_out=100)
+RECIPE = Cyclic(cycles=2, iterations=60, held_out=100)
 N = 60
 
 
