@@ -40,4 +40,4 @@ def test_what_workers_are_at_is_not_waited_for():
 
     with pytest.raises(KeyboardInterrupt):
         use()
-    assert time.monotonic() - interrupted[0][1] < 20
+    assert time.monotonic() - interrupted[0][1] < 3  # Dask by itself gives a busy worker four seconds

@@ -138,7 +138,7 @@ class HiddenLayers:
     @cached_property
     def _key(self) -> str:
         read = HiddenLayers.raw, HiddenLayers._activations, HiddenLayers._read, HiddenLayers._parts
-        code = code_digest(*read, Components, principal_components, as_probabilities)
+        code = code_digest(*read, HiddenLayers._of_parts, Components, principal_components, as_probabilities)
         given = map(tensor_digest, vars(self._given).values()) if self._given else []
         return digest(self.observer.identity(), tensor_digest(self._fitted), self._wanted, *given, code)
 
@@ -168,12 +168,11 @@ class HiddenLayers:
         return Activations(**tensor_files.made_once(path, lambda: self._activations(images)))
 
     def _activations(self, images: Tensor) -> dict[str, Tensor]:
-        parts = []
+        found = []
         for batch in images.split(AT_ONCE):
             fitted = torch.equal(batch, self._fitted)
-            hidden, last, scores = self._read_first if fitted else self._read(batch)
-            parts.append((self.components.features(hidden), last, as_probabilities(self.network, scores)))
-        return vars(Activations(*map(torch.cat, zip(*parts, strict=True))))
+            found.append(self._of_parts(*(self._read_first if fitted else self._read(batch))))
+        return {name: torch.cat([getattr(each, name) for each in found]) for name in vars(found[0])}
 
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """All hidden activations (n, p), those of the last layer (n, w), and the network's answers (n, K)."""
@@ -186,7 +185,9 @@ class HiddenLayers:
 
     def of_answers(self, answers: Answers) -> Activations:
         """What the network does with images that its observer has answered."""
-        hidden, last, scores = self._parts(answers)
+        return self._of_parts(*self._parts(answers))
+
+    def _of_parts(self, hidden: Tensor, last: Tensor, scores: Tensor) -> Activations:
         return Activations(self.components.features(hidden), last, as_probabilities(self.network, scores))
 
     def by_layer(self, values: Values) -> list[Values]:

@@ -82,7 +82,7 @@ def write(
 
 
 def problem(path: Path) -> str:
-    """Why a record cannot be what it says: its sizes, or shares that its features contradict; empty if it may be."""
+    """Why a record cannot be what it says, by its sizes and the range of its values; empty if it may be."""
     tensors, about = recorded.read(path)
     features, shares = tensors["features"].float(), tensors["apart"]
     if features.shape[:2] != (about["recipe"]["cycles"] + 1, about["n"]) or shares.shape != features.shape[:1]:

@@ -140,6 +140,7 @@ def _fit_channel(images: Tensor, bank: Tensor, components: int, intercept: bool)
     Weights are linear in pixels: those of every image follow from those of single pixels, and so does their covariance.
     """
     from scipy.linalg import eigh
+    from sklearn.utils.extmath import svd_flip
 
     pixels, flat = images.flatten(1).numpy(), bank.flatten(1).numpy()
     single = torch.eye(pixels.shape[1]).view(-1, *bank.shape[1:])
@@ -148,8 +149,7 @@ def _fit_channel(images: Tensor, bank: Tensor, components: int, intercept: bool)
     centred = pixels - mean
     covariance = of_pixel.T @ (centred.T @ centred / (len(pixels) - 1)) @ of_pixel
     variances, found = eigh(covariance, subset_by_index=[len(bank) - components, len(bank) - 1])
-    found = found[:, ::-1].T  # (k, m), the largest variance first
-    found = found * np.sign(np.take_along_axis(found, abs(found).argmax(1)[:, None], 1))  # of either sign, this one
+    _, found = svd_flip(None, found.T[::-1].copy(), u_based_decision=False)  # (k, m), the largest variance first
     scores = centred @ (of_pixel @ found.T)
     missed = np.linalg.norm(pixels - pixels @ (of_pixel @ flat), axis=1)
     fitted = {
