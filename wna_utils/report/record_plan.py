@@ -26,10 +26,13 @@ from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.report.record_kinds import Fetched, Fitted, Followed, Tallied, Trained
-from wna_utils.report.record_studies import Judged, Mapped, Record, Staged, Studied
+from wna_utils.report.record_answers import Followed, Tallied
+from wna_utils.report.record_kinds import Fetched, Fitted, Trained
+from wna_utils.report.record_studies import Judged, Mapped, Staged, Studied
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
+
+Record = Trained | Fitted | Tallied | Followed | Staged | Studied | Mapped | Judged
 
 
 class _Strict(BaseModel):

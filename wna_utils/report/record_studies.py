@@ -20,9 +20,6 @@ from wna_utils.report.record_kinds import (
     TRAINING_IMAGES,
     Fetched,
     Filed,
-    Fitted,
-    Followed,
-    Tallied,
     Trained,
     made_here,
 )
@@ -149,6 +146,3 @@ class Judged(OfInside):
         """Floating-point operations of reading its images, and of training."""
         judge = elu_stack(len(datasets.CLASSES[self.network.dataset]), 1)
         return self.settings.n_images * self.network.per_image + operations_of(judge, self.settings.recipe)
-
-
-Record = Trained | Fitted | Tallied | Followed | Staged | Studied | Mapped | Judged

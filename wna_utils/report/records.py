@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 
-from wna_utils.report.record_kinds import Fitted, Tallied, Trained
-from wna_utils.report.record_plan import plan
-from wna_utils.report.record_studies import OfInside, Record
+from wna_utils.report.record_answers import Tallied
+from wna_utils.report.record_kinds import Fitted, Trained
+from wna_utils.report.record_plan import Record, plan
+from wna_utils.report.record_studies import OfInside
 from wna_utils.support import recorded
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.progress import bar
