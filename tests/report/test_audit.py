@@ -14,6 +14,7 @@ from wna_utils.data import datasets
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import Recipe, trained
+from wna_utils.observe import recorded_labels
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
@@ -90,6 +91,20 @@ def test_audit_is_kept_until_something_changes(shown, monkeypatch):
     list_files()
     assert len(audit()) == 4
     assert len(shown_again) == 9
+
+
+def test_labels_are_shown_again(shown):
+    labels = recorded_labels.computed(shown)
+    path = recorded_labels.write(shown, labels, MADE)
+    list_files()
+    assert {finding.name: finding.difference for finding in audit()}[path.name.split(".")[0]] == 0
+    recorded_labels.write(shown, (labels + 1) % 10, MADE)
+    list_files()
+    assert len(problems()) == 1
+    assert "is not what its network calls the noise: 100.0% of a block differ" in problems()[0]
+    recorded_labels.write(shown, labels[1:], MADE)
+    list_files()
+    assert "does not have as many labels" in problems()[0]
 
 
 def test_processes_find_what_one_finds(shown, monkeypatch):

@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wna_utils.networks.observer import Answers, Network, Observer, observer_of
+from wna_utils.networks.observer import SCORES, Answers, Network, Observer, observer_of
 from wna_utils.observe import tally as tallies
 from wna_utils.observe.tally import LIMIT, UNIT, ClassTally, Tally
 from wna_utils.stimuli.blocks import Block, Source, shape_of
@@ -49,7 +49,8 @@ def observe(
     be filled, and what is returned: stimuli by the class of the highest score (`ClassTally`) if none is given.
 
     With `cache`, the tally is kept in the cache folder: it is saved every 20 seconds, a killed run goes on from there
-    to the identical tally, and a finished one comes back at once, as does one that is recorded (`recorded_tallies`).
+    to the identical tally, and a finished one comes back at once, as does one that is recorded (`recorded_tallies`);
+    where what the network calls these stimuli is recorded (`recorded_labels`), they are tallied without it.
     This needs an observer, a source and a tally whose identity is certain (`support.identity`); others are run anew
     every time, and that is said once.
 
@@ -70,34 +71,51 @@ def observe(
     tally.prepare(observer)
     _require_room(source, n, observer)
 
-    from wna_utils.observe import recorded_tallies  # which needs the tallies, of which some need this loop
+    from wna_utils.observe import recorded_labels, recorded_tallies  # which need this loop
 
     found = recorded_tallies.find(observer, source, n, tally) if cache and start == 0 else None
     if found:
         tally.restore(found)
         tally.recorded = True
         return tally
+    labels = recorded_labels.find(observer, source, start + n, tally) if cache else None
+    if labels is not None:
+        path = None  # noise is made again as fast as a tally is read
     done = _restore(tally, path)
     if done == n:
         return tally
     if path:
         require_writable(path)
-    observer.compile_for(n)
+    if labels is None:
+        observer.compile_for(n)
     tally.to(_where(observer.device))
     try:
-        _fill(tally, observer, source, start, n, done, path)
+        _fill(tally, observer, source, start, n, done, path, labels)
     except BaseException:  # what is kept on disk is whole; a half-filled tally would be taken for a whole one
         tally.clear()
         raise
+    tally.recorded = labels is not None
     return tally.to(torch.device("cpu"))
 
 
-def _fill(tally: Tally, observer: Observer, source: Source, start: int, n: int, done: int, path: Path | None) -> None:
-    """Show the trials that are not done yet, and keep the tally at `path` every now and then, and at the end."""
+def _fill(
+    tally: Tally,
+    observer: Observer,
+    source: Source,
+    start: int,
+    n: int,
+    done: int,
+    path: Path | None,
+    labels: Tensor | None,
+) -> None:
+    """Show the trials that are not done yet, and keep the tally at `path` every now and then, and at the end.
+
+    With the `labels` (start + n,) of the first trials, which are recorded, the observer is not asked.
+    """
     finite = torch.ones((), dtype=torch.bool, device=_where(observer.device))
     looked = saved = time.monotonic()
     with bar(total=n, initial=done, desc="showing noise", unit=" images", unit_scale=True) as progress:
-        for block, answers in shown(observer, source, start + done, start + n):
+        for block, answers in shown(observer, source, start + done, start + n, labels):
             for answer in answers.values():
                 finite &= _answered(answer)
             tally.add(block, answers)
@@ -116,17 +134,24 @@ def _fill(tally: Tally, observer: Observer, source: Source, start: int, n: int, 
 
 
 @torch.no_grad()
-def shown(observer: Observer, source: Source, start: int, stop: int) -> Iterator[tuple[Block, Answers]]:
+def shown(
+    observer: Observer, source: Source, start: int, stop: int, labels: Tensor | None = None
+) -> Iterator[tuple[Block, Answers]]:
     """Show the trials `start` … `stop − 1` of `source`, block by block; yields each block with the answers to it.
 
-    Both are on the observer's device if it is a CPU or CUDA device, or else on the CPU. Raises
-    `ValueError` if a block is not what the source says.
+    Both are on the observer's device if it is a CPU or CUDA device, or else on the CPU. With `labels` (stop,) of the
+    first trials, nothing is shown, and the class of the label has the highest score. Raises `ValueError` if a block is
+    not what the source says.
     """
     where = _where(observer.device)
     for number in range(start // source.block_size, -(-stop // source.block_size)):
         first = number * source.block_size
         block = _block(source, number, observer.device)[max(start - first, 0) : stop - first]
-        answers = observer(block.stimuli)
+        if labels is None:
+            answers = observer(block.stimuli)
+        else:
+            called = labels[max(start, first) :][: len(block)].long()
+            answers = {SCORES: nn.functional.one_hot(called, observer.classes).float()}
         yield block.to(where), {name: answer.to(where) for name, answer in answers.items()}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from wna_utils.data import imagenet
 from wna_utils.networks import named, recorded_networks
 from wna_utils.networks.layers import readout
-from wna_utils.networks.observer import Observer
+from wna_utils.networks.observer import Observer, Shape
 from wna_utils.observe.calls import CallTally
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.graded import GradedTally
@@ -156,21 +156,25 @@ def find(observer: Observer, source: Source, n: int, tally: Tally) -> dict[str, 
     seed = getattr(getattr(noise, "noise", noise), "seed", None)
     wanted = n, observer.precision, type(noise), seed, kind, getattr(noise, "gamma", None)
     for path in sorted((recorded.folder() / "tallies").glob(f"*-{n}.safetensors.xz")):
-        shown = _shown(path, path.stat().st_mtime_ns)
+        shown = shown_in(path)
         gamma = shown.how.get("gamma")
         alike = shown.n, shown.precision, SOURCES[shown.noise], shown.seed, _kind(shown.empty()), gamma
         if alike == wanted and _is_at_hand(shown):
             try:
-                if _is_source(shown, source) and _is_observer(shown, observer):
+                if is_source(shown, source) and is_observer(path, observer):
                     return _fitting(shown, tally)
             except Uncertain:
                 return None
     return None
 
 
+def shown_in(path: Path) -> Shown:
+    """What the record in a file is of."""
+    return _shown(path, path.stat().st_mtime_ns)
+
+
 @cache  # unpacking the heads of all records takes longer than showing some noise
 def _shown(path: Path, _: int) -> Shown:
-    """What the record in a file, of this time of change, is the tally of."""
     return Shown(**recorded.about(path)["shown"])
 
 
@@ -198,13 +202,24 @@ def _fitting(shown: Shown, tally: Tally) -> dict[str, Tensor] | None:
     return found
 
 
-def _is_source(shown: Shown, source: Source) -> bool:
+def is_source(shown: Shown, source: Source) -> bool:
+    """Whether this source is what was shown; raises `Uncertain` if that cannot be told."""
     return identity(shown.source()) == identity(source)
 
 
-def _is_observer(shown: Shown, observer: Observer) -> bool:
-    how = {"device": observer.device, "precision": observer.precision, "batch_size": observer.batch_size}
-    return shown.observer(observer.shape, **how).identity() == observer.identity()
+def is_observer(path: Path, observer: Observer) -> bool:
+    """Whether this observer is what the record in a file is of; raises `Uncertain` if that cannot be told."""
+    network = recorded_networks.path_of(shown_in(path).network)
+    changed = path.stat().st_mtime_ns, network.stat().st_mtime_ns if network.exists() else 0
+    how = observer.shape, str(observer.device), observer.precision, observer.batch_size
+    return _identity(path, changed, *how) == observer.identity()
+
+
+@cache  # of few records, but many times where a tally grows in steps
+def _identity(path: Path, _: tuple[int, int], shape: Shape, device: str, precision: str, batch_size: int) -> str:
+    """Identity of the observer that the record in a file, when it and its network were last changed, is of."""
+    how = {"device": device, "precision": precision, "batch_size": batch_size}
+    return shown_in(path).observer(shape, **how).identity()
 
 
 def together(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from wna_utils.interventions import adversarial_study
 from wna_utils.networks import named, pretrained
 from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.observer import Observer
+from wna_utils.observe import recorded_labels
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
@@ -112,6 +113,7 @@ def _finding(path: Path, blocks: int, device: str) -> Finding:
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
     kinds |= {"introspections": _map, "estimators": _estimator, "stages": _stages}
+    kinds |= {"labels": partial(_labels, blocks=blocks)}
     return kinds[path.parent.name](path, device=device)
 
 
@@ -247,6 +249,21 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
         largest = max(largest, _apart(shown, again["added"][0], tensors["added"][number]))
         if not largest <= (LABELS if shown.of_units else _most(size)):
             return _problem(path, f"is not what its network answers: {largest:.1%} of a block differ", largest)
+    return Finding(recorded.name_of(path), largest)
+
+
+def _labels(path: Path, blocks: int, device: str) -> Finding:
+    """What a network calls noise now: in turns, as with tallies."""
+    if problem := recorded_labels.problem(path):
+        return _problem(path, problem)
+    about = recorded.about(path)
+    shown, size = Shown(**about["shown"]), about["block_size"]
+    if _waits(shown, blocks):
+        return Finding(recorded.name_of(path))
+    numbers = [_chosen(f"labels {shown.name} {i}", -(-shown.n // size)) for i in range(blocks)]
+    largest = max(recorded_labels.apart(path, number, device) for number in numbers)
+    if not largest <= _most(size):
+        return _problem(path, f"is not what its network calls the noise: {largest:.1%} of a block differ", largest)
     return Finding(recorded.name_of(path), largest)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wna_utils.analysis import courses
 from wna_utils.networks import named, training
+from wna_utils.observe import recorded_labels
 from wna_utils.observe import recorded_tallies as tallies
 from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
@@ -50,6 +51,35 @@ class Tallied:
         share = recording.added_here / recording.blocks
         made["seconds"] = round((time.monotonic() - started) / share) if share else None
         tallies.write(self.shown, recording, source.block_size, made)
+
+
+@dataclass(frozen=True)
+class Labelled(Filed):
+    """What a network calls each of many noise images, to be recorded."""
+
+    network: Trained
+    shown: Shown
+
+    @property
+    def path(self) -> Path:
+        return recorded_labels.path_of(self.shown)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded, of the network that is recorded now."""
+        known = self.path.exists() and self.network.path.exists()
+        return known and recorded.about(self.path)["weights"] == named.weights_of(self.network.name)
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations that it takes."""
+        return self.shown.n * self.network.per_image
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        labels = recorded_labels.computed(self.shown, device)
+        made["seconds"] = round(time.monotonic() - started)
+        recorded_labels.write(self.shown, labels, made)
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,15 @@ from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
-from wna_utils.report.record_answers import Followed, Tallied
+from wna_utils.report.record_answers import Followed, Labelled, Tallied
 from wna_utils.report.record_kinds import Fetched, Fitted, Trained
 from wna_utils.report.record_studies import Judged, Mapped, Staged, Studied
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
 
-Record = Trained | Fitted | Tallied | Followed | Staged | Studied | Mapped | Judged
+Record = Trained | Fitted | Tallied | Labelled | Followed | Staged | Studied | Mapped | Judged
+
+FRESH = 1_000_000  # by how much the seed of noise that no other record is of is later than its network's
 
 
 class _Strict(BaseModel):
@@ -44,6 +46,7 @@ class How(_Strict):
 
     gamma: float | None = None
     contrast: float | None = None
+    mean: float | None = None
     add_mean: bool | None = None
     bank_of: str | None = None
     of: Literal[datasets.NAMES] | None = None
@@ -62,13 +65,17 @@ class Noise(_Strict):
     graded: Literal["", *SCALES] = ""
     calls: bool = False
     activations: str = ""
+    labels: bool = False
+    fresh: bool = False
 
     @model_validator(mode="after")
     def _whole_blocks(self):
         size = self.how.block or LARGEST
-        kept = [name for name in ("layer", "graded", "calls", "activations") if getattr(self, name)]
+        kept = [name for name in ("layer", "graded", "calls", "activations", "labels") if getattr(self, name)]
         if len(kept) > 1:
             raise ValueError(f"only one of {' and '.join(kept)} can be kept in a tally")
+        if self.fresh and not self.labels:
+            raise ValueError("fresh noise is recorded by its labels")
         if self.n % size:
             raise ValueError(f"n must be a multiple of {size:,}, the images in a block")
         return self
@@ -131,8 +138,9 @@ class Entry(_Strict):
             given = self.model_fields_set - {"model", "dataset", "seeds", "shown", "adversarial"}
             if given:
                 raise ValueError(f"networks of ImageNet are not trained here: leave out {', '.join(sorted(given))}")
-            if not all(each.how.block and each.noise != "trials" for each in self.shown):
-                raise ValueError("noise for networks of ImageNet needs a number of images in a block, and is no trials")
+            if not all(each.how.block and each.noise != "trials" and not each.labels for each in self.shown):
+                what = "a number of images in a block, and is neither trials nor recorded by its labels"
+                raise ValueError(f"noise for networks of ImageNet needs {what}")
             return self
         if self.adversarial:
             raise ValueError("adversarial images are recorded of networks of ImageNet")
@@ -179,8 +187,10 @@ class Entry(_Strict):
                     of = outputs_study.Settings(settings.n_images, settings.seed, settings.estimator)
                     yield Judged(network, of)
 
-    def _tallied(self, network: Trained | Fetched, noise: Noise, seed: int) -> Tallied:
-        return Tallied(network, Shown(network.name, seed=seed, **noise.model_dump(exclude_none=True)))
+    def _tallied(self, network: Trained | Fetched, noise: Noise, seed: int) -> Tallied | Labelled:
+        how = noise.model_dump(exclude_none=True, exclude={"labels", "fresh"})
+        shown = Shown(network.name, seed=seed + FRESH * noise.fresh, **how)
+        return Labelled(network, shown) if noise.labels and isinstance(network, Trained) else Tallied(network, shown)
 
 
 def plan() -> list[Record]:

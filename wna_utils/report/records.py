@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from wna_utils.report.record_answers import Tallied
+from wna_utils.report.record_answers import Labelled, Tallied
 from wna_utils.report.record_kinds import Fitted, Trained
 from wna_utils.report.record_plan import Record, plan
 from wna_utils.report.record_studies import OfInside
@@ -22,7 +22,9 @@ def missing(names: list[str]) -> list[Record]:
     for name in names:
         one_of("record", name, by_name)
     wanted = set(names or by_name)
-    wanted |= {by_name[name].network.name for name in wanted if isinstance(by_name[name], Tallied | OfInside)}
+    wanted |= {
+        by_name[name].network.name for name in wanted if isinstance(by_name[name], Tallied | Labelled | OfInside)
+    }
     return [record for name, record in by_name.items() if name in wanted and not record.is_there]
 
 
