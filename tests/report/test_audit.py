@@ -21,7 +21,7 @@ from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording
 from wna_utils.report.audit import audit
 from wna_utils.stimuli.white import WhiteNoise
-from wna_utils.support import recorded, workers
+from wna_utils.support import checkout, recorded, workers
 
 QUICK = Recipe(epochs=2)
 MADE = {"seconds": 1}
@@ -359,7 +359,7 @@ def test_tallies_take_turns(name, records_folder, monkeypatch):
     list_files()
     shown_again = set()
     for commit in range(8):
-        monkeypatch.setattr("wna_utils.report.audit._commit", lambda commit=commit: str(commit))
+        monkeypatch.setattr(checkout, "committed", lambda commit=commit: str(commit))
         [network, tally] = audit()
         assert network.difference == 0
         assert tally.problem == ""

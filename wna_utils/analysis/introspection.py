@@ -1,6 +1,9 @@
 """Self-introspection: a map of a network's hidden activations, and the error expected at each place (Pardo et al.)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +19,12 @@ from wna_utils.networks.infovae import (
     train_autoencoder,
     train_estimator,
 )
-from wna_utils.support import tensor_files
+from wna_utils.support import recorded, tensor_files
 from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
 from wna_utils.support.paths import cache_dir
+from wna_utils.support.recorded_results import in_parts
+
+PART = 500  # images whose places are computed together
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,31 @@ class Place:
     """Where n images land in a map, and what is expected there.
 
     `codes` (n, k) are the places, `expected` (n,) log₁₀ of the estimated error ê; `missed` (n,) is the mean squared
-    error with which their features are reconstructed from there, `activations` is what they were made of.
+    error with which their features are reconstructed from there, `calls` (n,) the class that the network gives each.
+    `read` returns the activations that all of this was made of.
     """
 
     codes: Tensor
     expected: Tensor
     missed: Tensor
-    activations: Activations
+    calls: Tensor
+    read: Callable[[], Activations]
 
     @property
-    def calls(self) -> Tensor:
-        """Class (n,) that the network gives each image."""
-        return self.activations.calls
+    def activations(self) -> Activations:
+        """The activations; read now, or from the cache, where the rest was recorded."""
+        return self.read()
+
+    @property
+    def rows(self) -> Tensor:
+        """Codes, expected and missed errors, and calls, side by side, (n, k + 3)."""
+        return torch.cat([self.codes, torch.stack([self.expected, self.missed, self.calls.float()], 1)], 1)
+
+    @classmethod
+    def of(cls, rows: Tensor, read: Callable[[], Activations]) -> Self:
+        """What the `rows` say, and how the activations are read."""
+        expected, missed, calls = rows[:, -3:].T
+        return cls(rows[:, :-3], expected, missed, calls.long(), read)
 
 
 @dataclass(frozen=True)
@@ -48,17 +67,30 @@ class Introspection:
     autoencoder: InfoVAE
     estimator: nn.Sequential
 
-    @torch.no_grad()
     def __call__(self, images: Tensor) -> Place:
-        """Where images (n, c, h, w) land."""
-        return self.place(self.hidden.read(images))
+        """Where images (n, c, h, w) land; from the records, where that takes long and was computed before."""
+        parts = images.split(PART)
+
+        def rows(which: Sequence[int]) -> list[Tensor]:
+            if len(which) == len(parts):
+                return list(self.place(self.hidden.read(images)).rows.split(PART))
+            return [self.place(self.hidden.read(parts[i], anew=True)).rows for i in which]
+
+        found = in_parts("places", len(parts), lambda i: digest(self.key, tensor_digest(parts[i])), rows)
+        return Place.of(torch.cat(found), lambda: self.hidden.read(images))
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the weights of network, components, map and estimator."""
+        of_network = {f"network {name}": each for name, each in self.hidden.network.state_dict().items()}
+        return recorded.fingerprint(of_network | vars(self.hidden.components) | self.weights())
 
     @torch.no_grad()
     def place(self, activations: Activations) -> Place:
         """Where activations that were read before land."""
         codes, again = self.autoencoder(activations.features)
         missed = (again - activations.features).square().mean(1)
-        return Place(codes, self.expected(codes), missed, activations)
+        return Place(codes, self.expected(codes), missed, activations.calls, lambda: activations)
 
     @torch.no_grad()
     def expected(self, codes: Tensor) -> Tensor:

@@ -12,7 +12,10 @@ from wna_utils.networks.layers import names, readout
 from wna_utils.networks.observer import SCORES, Observer, observer_of
 from wna_utils.stimuli.blocks import Source
 from wna_utils.stimuli.mixtures import mixed
+from wna_utils.support import recorded
 from wna_utils.support.checks import at_least, one_of
+from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.recorded_results import in_parts
 
 RULES = ("paper", "code")
 SIGNS = {"increase": 1.0, "decrease": -1.0}
@@ -164,20 +167,28 @@ class Experiment:
         """How many of a class's images are called it, (networks, K, strengths, levels); see `change` for the strengths.
 
         Of all classes, or of some. With `wrong_maps`, the control, each change is given to the layer's maps in a random
-        order.
+        order. What was recorded of these networks, images and noise comes back at once.
         """
         asked = range(len(self.typical)) if classes is None else classes
-        return np.array(
-            [
-                [self._of_class(i, layer, k, strengths, rule, wrong_maps) for k in asked]
-                for i in range(len(self.networks))
-            ]
-        )
+        parts = [(i, k) for i in range(len(self.networks)) for k in asked]
 
-    def _of_class(
-        self, i: int, layer: str, k: int, strengths: Sequence[float], rule: str, wrong_maps: bool
-    ) -> np.ndarray:
+        def key(part: int) -> str:
+            i, k = parts[part]
+            return digest(*self._hashes(i, k), layer, list(strengths), list(map(float, self.levels)), rule, wrong_maps)
+
+        def counts(which: Sequence[int]) -> list[Tensor]:
+            return [self._of_class(*parts[part], layer, strengths, rule, wrong_maps) for part in which]
+
+        found = in_parts(f"stimulation of {layer}", len(parts), key, counts)
+        return torch.stack(found).unflatten(0, (len(self.networks), len(asked))).numpy()
+
+    def _hashes(self, i: int, k: int) -> tuple[str, ...]:
+        """Hashes of a network, and of the images and the noise that it is shown of a class."""
+        network = recorded.fingerprint(self.networks[i].state_dict())
+        return network, *map(tensor_digest, (self.typical[k], self.images[i][k], self.noise[i]))
+
+    def _of_class(self, i: int, k: int, layer: str, strengths: Sequence[float], rule: str, wrong_maps: bool) -> Tensor:
         changes = [self.change(i, layer, k, strength, rule) for strength in strengths]
         changes = [to_other_maps(change, seed=k) for change in changes] if wrong_maps else changes
         shown = (self.images[i][k], k, self.levels, changes, self.noise[i], self.device)
-        return psychometric(self.networks[i], layer, *shown).numpy()
+        return psychometric(self.networks[i], layer, *shown)

@@ -1,10 +1,9 @@
 """The audit: in every build, some of every record is computed again and compared with what was recorded."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -22,9 +21,9 @@ from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording, packed, unpacked
 from wna_utils.report.adding_up import PIXEL, inconsistent
-from wna_utils.report.provenance import commit, device_in_words
+from wna_utils.report.provenance import device_in_words
 from wna_utils.report.stamps import library_versions, modules
-from wna_utils.support import paths, recorded
+from wna_utils.support import checkout, paths, recorded
 from wna_utils.support.checks import whole
 from wna_utils.support.fingerprint import digest
 from wna_utils.support.progress import bar
@@ -90,7 +89,7 @@ def _key(blocks: int, device: str) -> str:
     """Hash of all that the findings of an audit depend on."""
     code = modules(["from wna_utils.report import audit"])
     machine = device_in_words(device), sorted(library_versions().items())
-    return digest(_commit(), recorded.checksums(), blocks, *machine, sorted(code.items()))
+    return digest(checkout.committed(), recorded.checksums(), blocks, *machine, sorted(code.items()))
 
 
 def _findings(blocks: int, device: str, jobs: int) -> list[Finding]:
@@ -113,7 +112,7 @@ def _finding(path: Path, blocks: int, device: str) -> Finding:
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
     kinds |= {"introspections": _map, "estimators": _estimator, "stages": _stages}
-    kinds |= {"labels": partial(_labels, blocks=blocks)}
+    kinds |= {"labels": partial(_labels, blocks=blocks), "results": _finite}
     return kinds[path.parent.name](path, device=device)
 
 
@@ -140,7 +139,7 @@ def _problem(path: Path, what: str, difference: float | None = None) -> Finding:
 def _network(path: Path, device: str) -> Finding:
     name, about = recorded.name_of(path), recorded.about(path)
     size = TEST_IMAGES if named.shape_of(name)[0] == 1 else IN_COLOUR
-    again = networks.answers_again(name, _chosen(name, 1_000), size, device)
+    again = networks.answers_again(name, checkout.chosen(name, 1_000), size, device)
     if not (again.calls <= _most(size) and again.scores <= SCORES):
         what = f"{again.calls:.1%} of the test images are called otherwise, and scores differ by {again.scores:.1%}"
         return _problem(path, f"is another network: {what}", again.calls)
@@ -181,6 +180,7 @@ def _stages(path: Path, device: str) -> Finding:
 
 
 def _finite(path: Path, device: str) -> Finding:
+    """Models of noise, and results of chapters, of which the chapters compute a part again."""
     tensors, _ = recorded.read(path)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         return _problem(path, "has values that are not finite")
@@ -205,7 +205,7 @@ def _photographs(path: Path, device: str) -> Finding:
 def _study(path: Path, blocks: int, device: str) -> Finding:
     """What a network that was fetched holds alike: in turns, and if it is on disk."""
     name, network = recorded.name_of(path), recorded.about(path)["network"]
-    waits = blocks == 1 and _chosen(f"turn of {name}", SLOW) > 0
+    waits = blocks == 1 and checkout.chosen(f"turn of {name}", SLOW) > 0
     if waits or not imagenet.is_on_disk(network):
         return Finding(name)
     again = adversarial_study.read_again(network, photographs.load(), device)
@@ -241,7 +241,7 @@ def _tally(path: Path, blocks: int, device: str) -> Finding:
     if _waits(shown, blocks):
         return Finding(recorded.name_of(path))
     for i in range(blocks):
-        number = _chosen(f"{shown.name} {i}", shown.n // size)
+        number = checkout.chosen(f"{shown.name} {i}", shown.n // size)
         again = _shown_again(shown, number, size, device)
         apart = float(again["mean stimulus"][0] / tensors["mean stimulus"][number] - 1)
         if not abs(apart) <= PIXEL[shown.noise]:
@@ -260,7 +260,7 @@ def _labels(path: Path, blocks: int, device: str) -> Finding:
     shown, size = Shown(**about["shown"]), about["block_size"]
     if _waits(shown, blocks):
         return Finding(recorded.name_of(path))
-    numbers = [_chosen(f"labels {shown.name} {i}", -(-shown.n // size)) for i in range(blocks)]
+    numbers = [checkout.chosen(f"labels {shown.name} {i}", -(-shown.n // size)) for i in range(blocks)]
     largest = max(recorded_labels.apart(path, number, device) for number in numbers)
     if not largest <= _most(size):
         return _problem(path, f"is not what its network calls the noise: {largest:.1%} of a block differ", largest)
@@ -271,17 +271,7 @@ def _waits(shown: Shown, blocks: int) -> bool:
     """Whether it is not this build's turn to show a tally's noise again."""
     in_colour = named.shape_of(shown.network)[0] > 1
     builds = SLOW if in_colour or shown.activations else GREY
-    return blocks == 1 and _chosen(f"turn of {shown.name}", builds) > 0
-
-
-@cache  # asked for every record
-def _commit() -> str:
-    return commit().removesuffix("+")  # an edited tree is audited as its commit is
-
-
-def _chosen(name: str, n: int) -> int:
-    """A number below n that follows from the checked-out commit and a name."""
-    return int(hashlib.sha256(f"{_commit()} {name}".encode()).hexdigest(), 16) % n
+    return blocks == 1 and checkout.chosen(f"turn of {shown.name}", builds) > 0
 
 
 def _shown_again(shown: Shown, number: int, size: int, device: str) -> dict[str, Tensor]:

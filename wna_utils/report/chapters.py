@@ -12,9 +12,10 @@ import nbformat
 
 from wna_utils.report import prose
 from wna_utils.report.kernels import own_kernel
-from wna_utils.report.provenance import commit, device_in_words, versions
+from wna_utils.report.provenance import device_in_words, versions
 from wna_utils.report.stamps import stamp
 from wna_utils.support import paths
+from wna_utils.support.checkout import commit
 
 # What a library or the system notes on standard error does no harm to a page; a warning of Python's does.
 WARNING = re.compile(r":\d+: \w+: |Warning\b|^Traceback ")

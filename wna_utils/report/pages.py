@@ -19,12 +19,14 @@ PICTURES = {  # of other pages than the chapters: chapter and figure
 RECORDS = {
     "networks": "Networks",
     "tallies": "Tallies",
+    "labels": "Labels of noise",
     "courses": "Courses of training",
     "stages": "Stages of training",
     "noise": "Models of noise",
     "representations": "What layers hold alike",
     "introspections": "Maps of hidden activations",
     "estimators": "Estimators of error on outputs",
+    "results": "Results of chapters",
 }
 
 

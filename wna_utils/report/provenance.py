@@ -1,47 +1,33 @@
 """Where a result comes from: the line at the foot of every chapter."""
 
 import platform
-import subprocess
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from wna_utils.report.profiles import JUDGED
 from wna_utils.support import recorded
+from wna_utils.support.checkout import commit
 from wna_utils.support.devices import has_bf16, resolve_device
-from wna_utils.support.paths import ROOT
 
 WORDS = {  # for one and for several records of a kind
     "networks": ("network", "networks"),
     "tallies": ("tally", "tallies"),
+    "labels": ("set of labels of noise", "sets of labels of noise"),
     "courses": ("course of training", "courses of training"),
     "stages": ("record of stages of training", "records of stages of training"),
     "representations": ("study of adversarial images", "studies of adversarial images"),
     "introspections": ("map of hidden activations", "maps of hidden activations"),
     "estimators": ("estimator of error on outputs", "estimators of error on outputs"),
     "noise": ("model of noise", "models of noise"),
+    "results": ("set of a chapter's results", "sets of chapters' results"),
     "photographs": ("set of thumbnails", "sets of thumbnails"),
 }
 
 _started = time.monotonic()
-
-
-def commit() -> str:
-    """Short hash of the checked-out commit, with a + if the tree differs from it; "unknown" outside a clone of ours."""
-    try:
-        inside = Path(_git("rev-parse", "--show-toplevel"))  # the package may have been copied into another repository
-        return _git("describe", "--always", "--abbrev=8", "--dirty=+") if inside.samefile(ROOT) else "unknown"
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*command: str) -> str:
-    run = subprocess.run(["git", "-C", str(ROOT), *command], capture_output=True, text=True, check=True)
-    return run.stdout.strip()
 
 
 def versions() -> str:

@@ -15,9 +15,10 @@ from wna_utils.networks import recorded_networks as networks
 from wna_utils.networks.compiling import operations
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.training import AUTHORS, RECIPES, Recipe
-from wna_utils.report.provenance import commit, device_in_words, versions
+from wna_utils.report.provenance import device_in_words, versions
 from wna_utils.stimuli import gabor
 from wna_utils.support import recorded
+from wna_utils.support.checkout import commit
 
 TRAINING_IMAGES = 60_000  # about, for telling how long it takes
 COMMIT = commit()  # of the code that is running, whatever is checked out later

@@ -1,18 +1,21 @@
 """What is to be recorded, as `book/recorded/plan.yml` says."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Tag,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -26,13 +29,15 @@ from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.training import AUTHORS, RECIPES
 from wna_utils.observe.graded import SCALES
 from wna_utils.observe.recorded_tallies import Shown
+from wna_utils.report.chapters import notebooks
 from wna_utils.report.record_answers import Followed, Labelled, Tallied
 from wna_utils.report.record_kinds import Fetched, Fitted, Trained
-from wna_utils.report.record_studies import Judged, Mapped, Staged, Studied
+from wna_utils.report.record_studies import Executed, Judged, Mapped, Staged, Studied
 from wna_utils.stimuli.blocks import LARGEST
 from wna_utils.support import recorded, yaml12
+from wna_utils.support.checks import one_of
 
-Record = Trained | Fitted | Tallied | Labelled | Followed | Staged | Studied | Mapped | Judged
+Record = Trained | Fitted | Tallied | Labelled | Followed | Staged | Studied | Mapped | Judged | Executed
 
 FRESH = 1_000_000  # by how much the seed of noise that no other record is of is later than its network's
 
@@ -193,6 +198,30 @@ class Entry(_Strict):
         return Labelled(network, shown) if noise.labels and isinstance(network, Trained) else Tallied(network, shown)
 
 
+class Chapter(_Strict):
+    """A chapter, of which is recorded what takes it long to compute of recorded networks."""
+
+    chapter: str
+
+    @field_validator("chapter")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        one_of("chapter", name, [notebook.stem for notebook in notebooks()])
+        return name
+
+    def records(self) -> Iterator[Record]:
+        """The chapter's results."""
+        yield Executed(self.chapter)
+
+
+def _line(raw: object) -> str:
+    """Whether a line of the plan is of a chapter or of a network."""
+    return "of a chapter" if isinstance(raw, dict) and "chapter" in raw else "of a network"
+
+
+Line = Annotated[Annotated[Entry, Tag("of a network")] | Annotated[Chapter, Tag("of a chapter")], Discriminator(_line)]
+
+
 def plan() -> list[Record]:
     """All records that the plan lists, in its order; a network comes before what rests on it.
 
@@ -200,7 +229,7 @@ def plan() -> list[Record]:
     """
     path = recorded.folder() / "plan.yml"
     try:
-        entries = TypeAdapter(list[Entry]).validate_python(yaml12.load(path.read_text(encoding="utf-8")))
+        entries = TypeAdapter(list[Line]).validate_python(yaml12.load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise ValueError(f"{path} cannot be used: {_first(error)}") from None
     by_name = {}
@@ -214,5 +243,6 @@ def _first(error: Exception) -> str:
     """What is wrong in the first place, and where."""
     if isinstance(error, ValidationError):
         found = error.errors()[0]
-        return f"{found['msg']} (entry {', '.join(map(str, found['loc']))})"
+        where = [str(part) for part in found["loc"] if not str(part).startswith("of a ")]
+        return f"{found['msg']} (entry {', '.join(where)})"
     return " ".join(str(error).split())

@@ -1,8 +1,12 @@
 """Kinds of records, and how each is made: studies of what a network holds inside."""
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -16,6 +20,7 @@ from wna_utils.networks import training
 from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.elu_networks import elu_stack
 from wna_utils.networks.infovae import InfoVAE, operations_of
+from wna_utils.report import chapters
 from wna_utils.report.record_kinds import (
     TRAINING_IMAGES,
     Fetched,
@@ -23,7 +28,7 @@ from wna_utils.report.record_kinds import (
     Trained,
     made_here,
 )
-from wna_utils.support import recorded
+from wna_utils.support import paths, recorded, recorded_results, tensor_files
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,54 @@ class Staged(Filed):
         found = stages.stages(*how, device=device)
         made["seconds"] = None if cached else round(time.monotonic() - started)
         stages.write(found, *how, made)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """While this lasts, environment variables have these values."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@dataclass(frozen=True)
+class Executed(Filed):
+    """What a chapter computes of recorded networks in minutes, to be recorded by executing it."""
+
+    chapter: str
+
+    @property
+    def path(self) -> Path:
+        return recorded_results.path_of(self.chapter)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is recorded; the chapter itself sees whether it is of the networks that are recorded now."""
+        return self.path.exists()
+
+    @property
+    def operations(self) -> float:
+        """Floating-point operations that it takes: five minutes of a core."""
+        return 1e13
+
+    def make(self, device: str) -> None:
+        made, started = made_here(device), time.monotonic()
+        notebook = paths.NOTEBOOKS / f"{self.chapter}.ipynb"
+        with TemporaryDirectory() as own:  # with an empty cache, lest what other chapters left there seems to be quick
+            into, chapter = Path(own) / "results.safetensors", Path(own) / notebook.name
+            with _environment({recorded_results.INTO: str(into), "WNA_CACHE": f"{own}/cache"}):
+                chapters.execute(notebook, chapter, {"profile": "book", "device": device}, progress=False)
+            found = tensor_files.read(into)
+        if found is None:
+            raise ValueError(
+                f"{self.chapter} has no results that take long enough to be recorded: take it off the plan"
+            )
+        made["seconds"] = round(time.monotonic() - started)
+        recorded.write(self.path, found[0], {"chapter": self.chapter, "made": made})
 
 
 @dataclass(frozen=True)

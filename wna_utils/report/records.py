@@ -6,7 +6,7 @@ from collections.abc import Callable
 from wna_utils.report.record_answers import Labelled, Tallied
 from wna_utils.report.record_kinds import Fitted, Trained
 from wna_utils.report.record_plan import Record, plan
-from wna_utils.report.record_studies import OfInside
+from wna_utils.report.record_studies import Executed, OfInside
 from wna_utils.support import recorded
 from wna_utils.support.checks import at_least, one_of
 from wna_utils.support.progress import bar
@@ -85,9 +85,10 @@ def _make_on_workers(
         futures, last = dict.fromkeys(noise), {}
         for place, record in enumerate(records):  # what is planned first is made first, as far as it can be
             if not isinstance(record, Fitted):  # after the noise, and after what its network has before
-                network = record.name if isinstance(record, Trained) else record.network.name
-                how = {"pure": False, "priority": -place}
-                future = client.submit(_made_after, last.get(network, noise), record, device, **how)
+                alone = isinstance(record, Trained | Executed)
+                network = record.name if alone else record.network.name
+                before = list(futures) if isinstance(record, Executed) else last.get(network, noise)
+                future = client.submit(_made_after, before, record, device, pure=False, priority=-place)
                 futures[future], last[network] = record.name, [future]
         failed = []
         for future in as_completed(futures):

@@ -3,7 +3,7 @@
 Networks lie there in `networks/`, models of noise in `noise/`, tallies in `tallies/`, what noise is called in
 `labels/`, courses of training in `courses/`, activations at its stages in `stages/`, thumbnails in `photographs/`, what
 layers hold alike in `representations/`, maps of hidden activations in `introspections/`, estimators of error on outputs
-in `estimators/`; `SHA256SUMS` holds their hashes.
+in `estimators/`, and what else chapters compute in minutes in `results/`; `SHA256SUMS` holds their hashes.
 """
 
 import hashlib
@@ -26,11 +26,8 @@ from wna_utils.support.checks import one_of
 from wna_utils.support.fingerprint import digest, tensor_digest
 from wna_utils.support.paths import replacing
 
-PACKED = (
-    "tallies",
-    "noise",
-    "labels",
-)  # kinds whose files are packed, without loss: it halves them, but not those of networks
+# Kinds whose files are packed, without loss: it halves them, but not those of networks.
+PACKED = ("tallies", "noise", "labels", "results")
 XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 2, "pb": 2}]  # for numbers of four bytes
 LONGEST_HEAD = 10_000_000  # bytes
 LARGE = 1_000_000  # weights of a matrix, from which on it is kept in 8 bits
