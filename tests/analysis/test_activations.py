@@ -1,3 +1,4 @@
+import copy
 from collections import OrderedDict
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from wna_utils.analysis import activations
-from wna_utils.analysis.activations import activations_by_class, at_the_edge, called_when_mixed, turned
+from wna_utils.analysis.activations import activations_by_class, at_the_edge, called_when_mixed, silent_units, turned
 from wna_utils.networks import architectures
 from wna_utils.observe.loop import observe
 from wna_utils.stimuli.pictures import Pictures
@@ -50,6 +51,24 @@ def test_means_by_response_equal_brute_force(network):
                     np.testing.assert_allclose(found.errors[layer][k], error, atol=1e-4)
             else:
                 assert np.ma.getmaskarray(found.means[layer][k]).all()
+
+
+def test_silent_units_are_those_whose_means_are_zero(network):
+    network = copy.deepcopy(network)
+    with torch.no_grad():
+        network.conv1.bias[3] -= 100
+        network.fc1.bias[5] -= 100
+    other = architectures.build("cnn", (1, 28, 28), 10, seed=1).eval()
+    source = WhiteNoise((1, 28, 28), seed=4)
+    silent, of_other = silent_units([network, other], LAYERS[1:], [source, WhiteNoise((1, 28, 28), seed=5)], 2_300)
+    found = activations_by_class(network, LAYERS[1:], source, 2_300)
+    means = [found.means[layer].filled(0).reshape(10, len(getattr(network, layer).bias), -1) for layer in LAYERS[1:]]
+    expected = np.concatenate([(each == 0).all((0, 2)) for each in means])
+    assert (silent == expected).all()
+    assert silent[3]
+    assert silent[len(network.conv1.bias) + len(network.conv2.bias) + 5]
+    assert not of_other[3]
+    assert len(of_other) == len(silent)
 
 
 def test_means_by_label_equal_brute_force(network, digits):

@@ -5,6 +5,7 @@ from wna_utils.analysis.activations import (
     activations_by_class,
     at_the_edge,
     called_when_mixed,
+    silent_units,
     turned,
 )
 from wna_utils.analysis.courses import Course, course
@@ -86,6 +87,7 @@ __all__ = [
     "s_shaped",
     "share_of",
     "significant",
+    "silent_units",
     "smoothgrad",
     "strength_and_error",
     "stretch",

@@ -11,11 +11,14 @@ from torch import Tensor, nn
 from wna_utils.networks.layers import split
 from wna_utils.networks.observer import INPUT, Observer
 from wna_utils.observe.layers import ActivationTally, nodes_of_layers
-from wna_utils.observe.loop import observe
+from wna_utils.observe.loop import observe, shown
 from wna_utils.observe.tally import Maps
-from wna_utils.stimuli.blocks import Source
+from wna_utils.stimuli.blocks import Source, shape_of
 from wna_utils.stimuli.mixtures import mixed
+from wna_utils.support import recorded
 from wna_utils.support.checks import fraction, one_of
+from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.recorded_results import in_parts
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,38 @@ def activations_by_class(
         {layer: each.means for layer, each in of.items()},
         {layer: each.standard_error for layer, each in of.items()},
     )
+
+
+def silent_units(
+    networks: Sequence[nn.Sequential], layers: Sequence[str], sources: Sequence[Source], n: int, device: str = "auto"
+) -> list[np.ndarray]:
+    """Whether none of n stimuli wakes a unit: (units,) bool for each network, which is shown a source of its own.
+
+    Units are the maps of convolutional layers (or neurons of others), layer after layer, and are silent where what the
+    layer passes on is 0 at all positions. What was recorded of these networks and stimuli comes back at once. Raises
+    `ValueError` for an unknown layer.
+    """
+    sizes = [source.block_size for source in sources]
+    parts = [(i, start) for i, size in enumerate(sizes) for start in range(0, n, size)]
+
+    def key(part: int) -> str:
+        i, start = parts[part]
+        weights, stimuli = networks[i].state_dict(), sources[i].block(start // sizes[i]).stimuli[: n - start]
+        return digest(recorded.fingerprint(weights), list(layers), tensor_digest(stimuli))
+
+    @torch.no_grad()
+    def awake(which: Sequence[int]) -> list[Tensor]:
+        found = []
+        for i, start in (parts[part] for part in which):
+            nodes = nodes_of_layers(networks[i], layers)
+            observer = Observer(networks[i], shape_of(sources[i]), layers=nodes, device=device)
+            [(_, answers)] = shown(observer, sources[i], start, min(start + sizes[i], n))
+            woken = [(answers[layer][:, :, None] != 0).flatten(2).any(2).any(0) for layer in layers]
+            found.append(torch.cat(woken).cpu().to(torch.uint8))
+        return found
+
+    woken = torch.stack(in_parts("units that are woken", len(parts), key, awake)).bool()
+    return [~woken[[i == k for k, _ in parts]].any(0).numpy() for i in range(len(networks))]
 
 
 @torch.no_grad()

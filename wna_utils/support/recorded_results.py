@@ -16,7 +16,7 @@ from wna_utils.support import recorded, tensor_files
 from wna_utils.support.checkout import chosen
 
 RESULTS = "results"
-WORTH = 5.0  # seconds that all parts must take together to be recorded
+WORTH = 3.0  # seconds that all parts must take together to be recorded
 APART = 0.01  # by which a part may be another now: on average, of the mean size of its numbers
 INTO = "WNA_RESULTS_INTO"  # environment variable: the file that collects what a chapter computes, to be recorded
 
