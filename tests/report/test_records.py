@@ -1,11 +1,14 @@
 """Records are made as planned, in order, once; and a run that was killed goes on to the same bits."""
 
+import os
 import re
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 from dask.distributed import LocalCluster
+from nbformat.v4 import new_code_cell, new_notebook
 
 from wna_utils.analysis import outputs_study
 from wna_utils.analysis.introspection_study import study
@@ -34,6 +37,7 @@ PLAN = """
 - {model: cnn, dataset: digits, seeds: 1, backdoor: X 0 1}
 - {model: cnn, dataset: digits, seeds: 1, classes: 1 7, shown: [{noise: trials, how: {gamma: 0.3}, n: 4_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{activations: input conv1 fc1, n: 4_000}]}
+- {model: cnn, dataset: digits, seeds: 1, shown: [{labels: true, fresh: true, how: {contrast: 0.5}, n: 2_000}]}
 - {model: cnn, dataset: digits, seeds: 1, shown: [{calls: true, noise: pink, how: {block: 50}, n: 200}]}
 - {model: cnn, dataset: digits, seeds: 1, maps: [{n_images: 200, bottleneck: 3, later: 7, outputs: true}]}
 - {model: cnn_softmax, dataset: digits, seeds: 1, course: {n: 100, n_last: 200}}
@@ -51,6 +55,7 @@ NAMES = [
     "cnn-digits-1-or-7-1-epochs-seed-0",
     "cnn-digits-1-or-7-1-epochs-seed-0-trials-gamma-0.3-4000",
     "cnn-digits-1-epochs-seed-0-averages-of-input-conv1-fc1-white-4000",
+    "labels-cnn-digits-1-epochs-seed-0-white-contrast-0.5-2000-noise-seed-1000000",
     "cnn-digits-1-epochs-seed-0-calls-pink-block-50-200",
     "cnn-digits-1-epochs-seed-0-map-of-200-bottleneck-3-seed-7",
     "cnn-digits-1-epochs-seed-0-by-outputs-of-200-seed-7",
@@ -87,6 +92,7 @@ def test_everything_that_is_planned_is_made_once_and_found(planned, digits):
         assert recorded.about(path)["made"].keys() == {"date", "commit", "device", "versions", "seconds"}
     network = training.trained("cnn", digits, profile="book")
     assert observe(network, WhiteNoise(digits.shape), 6_000).recorded
+    assert observe(network, WhiteNoise(digits.shape, seed=1_000_000, contrast=0.5), 700).recorded
     assert observe(network, GaborNoise(fit_gabor(digits)), 4_000).recorded
     pair = digits.only("1", "7")
     trials = SignalPlusNoise(pair.x_test, pair.y_test, WhiteNoise(digits.shape), 0.3)
@@ -260,6 +266,20 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
             "  stages: {cycles: 1, iterations: 2, highest: 1.0e-3, n: 9}",
             r"stages are recorded of whole, clean data sets",
         ),
+        (
+            "- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, fresh: true}]}",
+            r"fresh noise is recorded by its",
+        ),
+        (
+            "- {model: cnn, dataset: digits, seeds: 1, shown: [{n: 2_000, labels: true, calls: true}]}",
+            r"only one of calls and labels can be kept",
+        ),
+        (
+            "- {model: resnet50, dataset: imagenet, seeds: 1, shown: [{n: 2_000, labels: true, how: {block: 25}}]}",
+            r"is neither trials nor recorded by its labels",
+        ),
+        ("- {chapter: s99}", r"chapter must be one of .* got 's99' \(entry 0, chapter\)"),
+        ("- {chapter: southampton, seeds: 1}", r"Extra inputs are not permitted \(entry 0, seeds\)"),
         ("- {model: cnn, dataset: digits, seeds: 1, seed: 3}", r"Extra inputs are not permitted \(entry 0, seed\)"),
     ],
 )
@@ -267,6 +287,37 @@ def test_malformed_plan_is_told(planned, plan, sentence):
     (planned / "plan.yml").write_text(plan)
     with pytest.raises(ValueError, match=sentence):
         records.missing([])
+
+
+@pytest.mark.notebook
+def test_results_of_a_chapter_are_recorded_by_executing_it(planned, monkeypatch, tmp_path):
+    cells = [
+        new_code_cell("device = 'auto'\nprofile = 'smoke'", metadata={"tags": ["parameters"]}),
+        new_code_cell(
+            "import time, torch\n"
+            "from wna_utils.support import paths, recorded_results\n"
+            "recorded_results.WORTH = 0.1\n"
+            "def halves(which):\n"
+            "    time.sleep(0.2)\n"
+            "    return [torch.tensor([i / 2, paths.cache_dir().exists()]) for i in which]\n"
+            "recorded_results.in_parts('halves', 3, str, halves)"
+        ),
+    ]
+    python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=python), tmp_path / "a_chapter.ipynb")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "sizes.yaml").write_text("{}")
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    (planned / "plan.yml").write_text("- {chapter: a_chapter}")
+    before = dict(os.environ)
+    records.make([], tell=quiet)
+    assert dict(os.environ) == before
+    [path] = recorded.files()
+    parts, about = recorded.read(path)
+    assert {name: part.tolist() for name, part in parts.items()} == {f"halves {i}": [i / 2, 0] for i in range(3)}
+    assert about["chapter"] == "a_chapter"
+    assert records.missing([]) == []
+    assert [finding.problem for finding in audit()] == [""]
 
 
 def test_two_records_of_one_name_are_told(planned):
