@@ -14,7 +14,7 @@ from wna_utils.analysis.introspection_study import Settings, computed, is_record
 from wna_utils.networks import recorded_networks
 from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.recorded_networks import origin_in, origin_of
-from wna_utils.report import audit
+from wna_utils.report import audit_kinds
 from wna_utils.support import recorded
 
 SETTINGS = Settings(500, 2, 10.0, 0, *recipes_of("smoke"))
@@ -80,7 +80,7 @@ def test_a_record_of_another_network_of_the_same_name_is_not_taken(network, reco
     about["network"]["weights"] = "another's"
     recorded.write(record, tensors, about)
     assert mapped(network, digits) == "computed"
-    assert "is of another network than the recorded elu_mlp-digits" in audit._map(record, "cpu").problem
+    assert "is of another network than the recorded elu_mlp-digits" in audit_kinds._map(record, "cpu").problem
 
 
 def test_a_record_is_of_what_its_network_learned(found, network, digits, monkeypatch):
@@ -118,14 +118,14 @@ def test_an_audit_sees_what_was_altered(record, name):
     tensors, about = recorded.read(record)
     tensors[name] = (tensors[name].float() * 1.2 + 0.01).to(tensors[name].dtype)
     recorded.write(record, tensors, about)
-    assert "is another map: what it says of test images differs by" in audit._map(record, "cpu").problem
+    assert "is another map: what it says of test images differs by" in audit_kinds._map(record, "cpu").problem
 
 
 def test_an_audit_shows_images_anew_and_passes_what_is_as_it_was(record, monkeypatch):
     read, shown = HiddenLayers._read, []
     monkeypatch.setattr(HiddenLayers, "_read", lambda self, images: shown.append(len(images)) or read(self, images))
     for _ in range(2):  # whatever is in the cache
-        finding = audit._map(record, "cpu")
+        finding = audit_kinds._map(record, "cpu")
         assert not finding.problem
         assert finding.difference < 1e-4
     assert shown == [100, 100]
@@ -134,10 +134,10 @@ def test_an_audit_shows_images_anew_and_passes_what_is_as_it_was(record, monkeyp
 def test_an_audit_sees_a_file_under_another_name_and_of_other_layers(record, monkeypatch):
     moved = record.with_name(record.name.replace("of-500", "of-501"))
     moved.write_bytes(record.read_bytes())
-    assert "is of other settings than its name says" in audit._map(moved, "cpu").problem
+    assert "is of other settings than its name says" in audit_kinds._map(moved, "cpu").problem
     moved.unlink()
     monkeypatch.setattr(introspection_study, "dense_activations", lambda _: ["elu1"])
-    assert "is of other layers than are read now" in audit._map(record, "cpu").problem
+    assert "is of other layers than are read now" in audit_kinds._map(record, "cpu").problem
 
 
 def test_a_map_that_says_the_same_of_all_images_is_not_recorded(found, digits):

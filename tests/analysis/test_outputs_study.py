@@ -12,7 +12,7 @@ from wna_utils.analysis.outputs_study import Settings, computed, path_of, study,
 from wna_utils.networks import recorded_networks
 from wna_utils.networks.infovae import recipes_of
 from wna_utils.networks.recorded_networks import origin_in
-from wna_utils.report import audit
+from wna_utils.report import audit_kinds
 from wna_utils.support import recorded
 
 SETTINGS = Settings(500, 0, recipes_of("smoke")[1])
@@ -84,7 +84,7 @@ def test_an_estimator_of_other_data_or_another_network_is_made(network, record, 
     recorded.write(record, tensors, about)
     judged(network, digits)
     assert len(counted) == 2
-    assert "is of another network than the recorded elu_mlp-digits" in audit._estimator(record, "cpu").problem
+    assert "is of another network than the recorded elu_mlp-digits" in audit_kinds._estimator(record, "cpu").problem
 
 
 def test_records_can_be_left_alone(network, digits, counted, monkeypatch):
@@ -95,19 +95,20 @@ def test_records_can_be_left_alone(network, digits, counted, monkeypatch):
 
 @pytest.mark.parametrize("name", ["fc1.weight", "fc3.bias", "out.weight", "expected"])
 def test_an_audit_sees_what_was_altered(record, name):
-    finding = audit._estimator(record, "cpu")
+    finding = audit_kinds._estimator(record, "cpu")
     assert not finding.problem
     assert finding.difference < 1e-4
     tensors, about = recorded.read(record)
     tensors[name] = tensors[name] * 1.2 + 0.1
     recorded.write(record, tensors, about)
-    assert "is another estimator: what it says of test images differs by" in audit._estimator(record, "cpu").problem
+    problem = audit_kinds._estimator(record, "cpu").problem
+    assert "is another estimator: what it says of test images differs by" in problem
 
 
 def test_an_audit_sees_a_file_under_another_name(record):
     moved = record.with_name(record.name.replace("of-500", "of-501"))
     moved.write_bytes(record.read_bytes())
-    assert "is of other settings than its name says" in audit._estimator(moved, "cpu").problem
+    assert "is of other settings than its name says" in audit_kinds._estimator(moved, "cpu").problem
     moved.unlink()
 
 

@@ -21,7 +21,7 @@ from wna_utils.interventions.adversarial_study import (
     write,
 )
 from wna_utils.networks import Observer, pretrained
-from wna_utils.report import audit
+from wna_utils.report import audit_kinds
 from wna_utils.support import recorded
 
 NETWORK = "untrained"
@@ -114,20 +114,20 @@ def test_records_can_be_left_alone(found, shown, record, monkeypatch):
     ],
 )
 def test_an_audit_sees_what_was_altered(shown, record, monkeypatch, spoil, words):
-    monkeypatch.setattr(audit.imagenet, "is_on_disk", lambda name: True)
-    monkeypatch.setattr(audit.photographs, "load", lambda: shown)
+    monkeypatch.setattr(audit_kinds.imagenet, "is_on_disk", lambda name: True)
+    monkeypatch.setattr(audit_kinds.photographs, "load", lambda: shown)
     tensors, about = recorded.read(record)
     recorded.write(record, spoil(tensors), about)
     recorded.list_file(record)
-    finding = audit._study(record, blocks=2, device="cpu")
+    finding = audit_kinds._study(record, blocks=2, device="cpu")
     assert words in finding.problem
     assert bool(words) == bool(finding.problem)
     assert np.isfinite(finding.difference or 0)
 
 
 def test_a_network_that_is_not_on_disk_is_not_fetched_for_an_audit(record, monkeypatch):
-    monkeypatch.setattr(audit.imagenet, "is_on_disk", lambda name: False)
-    assert audit._study(record, blocks=2, device="cpu") == audit.Finding("adversarial-untrained")
+    monkeypatch.setattr(audit_kinds.imagenet, "is_on_disk", lambda name: False)
+    assert audit_kinds._study(record, blocks=2, device="cpu") == audit_kinds.Finding("adversarial-untrained")
 
 
 def test_the_books_own_record_is_of_the_books_photographs():

@@ -9,7 +9,7 @@ from wna_utils.interventions.stimulation import Experiment, noise_for
 from wna_utils.lab import contents
 from wna_utils.observe import GradedTally, observe
 from wna_utils.report import browser
-from wna_utils.report.audit import LABELS
+from wna_utils.report.audit_kinds import LABELS
 from wna_utils.stimuli import WhiteNoise
 from wna_utils.stimuli.gabor import GaborNoise, recorded_model
 from wna_utils.support import tensor_files

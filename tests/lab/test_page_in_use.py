@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.browsing import button_says, differ, grow, says
 from wna_utils.report import browser
-from wna_utils.report.audit import LABELS
+from wna_utils.report.audit_kinds import LABELS
 from wna_utils.support.paths import ROOT
 
 pytestmark = [

@@ -42,7 +42,7 @@ def made(digits, shared_records):
 def shown(made, records_folder, monkeypatch):
     """What a recorded tally is of; the records are this test's own, and every build shows them again."""
     folder, by_class = made
-    monkeypatch.setattr("wna_utils.report.audit.GREY", 1)
+    monkeypatch.setattr("wna_utils.report.audit_kinds.GREY", 1)
     shutil.copytree(folder, records_folder, dirs_exist_ok=True)
     return by_class
 
@@ -80,7 +80,9 @@ def test_records_that_are_as_they_were_pass(shown):
 @pytest.mark.slow
 def test_audit_is_kept_until_something_changes(shown, monkeypatch):
     first, shown_again = audit(), []
-    monkeypatch.setattr("wna_utils.report.audit.observe", lambda *a, **k: shown_again.append(a) or observe(*a, **k))
+    monkeypatch.setattr(
+        "wna_utils.report.audit_kinds.observe", lambda *a, **k: shown_again.append(a) or observe(*a, **k)
+    )
     assert audit() == first
     assert not shown_again
     audit(force=True)

@@ -6,7 +6,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tests.conftest import chapter_of
 from wna_utils.report import pages
-from wna_utils.report.audit import Finding
+from wna_utils.report.audit_kinds import Finding
 from wna_utils.support import recorded
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wna_utils.report.audit import LABELS
+from wna_utils.report.audit_kinds import LABELS
 from wna_utils.stimuli.gabor import GaborNoise
 from wna_utils.support.paths import replacing
 

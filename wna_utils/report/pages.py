@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 
 from wna_utils.data import imagenet, photographs
-from wna_utils.report.audit import Finding
+from wna_utils.report.audit_kinds import Finding
 from wna_utils.report.profiles import notice
 from wna_utils.support import paths, recorded
 
