@@ -112,6 +112,8 @@ class Odd(Source):
             return Block.of_noise(number, x[:, :, 1:])
         if self.fault == "number":
             return Block.of_noise(number + 1, x)
+        if self.fault == "other each time":
+            return Block.of_noise(number, x)
         return Block(number, x, x, torch.zeros(3, dtype=torch.long))
 
 
@@ -126,6 +128,7 @@ class Odd(Source):
         ("double", r"got \(2000, 1, 8, 8\), float64"),
         ("shape", r"got \(2000, 1, 7, 8\), float32"),
         ("number", "must say its number, and a signal for each of 2000 stimuli; got number 1"),
+        ("other each time", r"block 0 of Odd is another one each time: make a block from its number and a seed alone"),
         ("signal", r"got number 0 and signals of shape \(3,\)"),
     ],
 )

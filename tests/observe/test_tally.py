@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from wna_utils.analysis.significance import significant
 from wna_utils.networks.observer import Observer
 from wna_utils.observe.cells import CellTally
 from wna_utils.observe.loop import observe
+from wna_utils.observe.recording import Recording
 from wna_utils.observe.tally import ClassTally
 from wna_utils.stimuli.blocks import Block, Source
 from wna_utils.stimuli.pictures import SignalPlusNoise
@@ -214,3 +216,11 @@ def test_too_many_bright_stimuli_are_refused_before_any_work(planted):
     with pytest.raises(ValueError, match=r"pixels as large as 250 overflow .*: show 8,796,\d+ at most, or scale them"):
         observe(planted, Bright(), 10_000_000)
     assert observe(planted, Bright(), 2_000).standard_error.min() > 0
+
+
+def test_tally_says_what_was_counted(planted, noise):
+    assert repr(ClassTally()) == "<ClassTally, empty>"
+    assert re.fullmatch(r"<ClassTally, 1,200 images, of 2 of 2 classes>", repr(observe(planted, noise, 1_200)))
+    trials = observe(planted, noise, 300, into=CellTally(3))
+    assert re.fullmatch(r"<CellTally, 300 trials of 3 signals, in 2 of 6 cells>", repr(trials))
+    assert "by_block (1, 2)" in repr(observe(planted, noise, 300, into=Recording(ClassTally(), 1)))

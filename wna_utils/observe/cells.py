@@ -59,6 +59,10 @@ class CellTally(Tally):
         """Trials in all."""
         return int(self.counts.sum())
 
+    def _in_words(self) -> str:
+        reached = int((self.counts > 0).sum())
+        return f"{self.n:,} trials of {self.signals} signals, in {reached} of {self.counts.size} cells"
+
     def means(self, of: str = "noise") -> np.ma.MaskedArray:
         """Mean "noise" or "stimuli" of each cell, (S, K, c, h, w); n̄ˢʳ of Eq. 1."""
         means = self._part(of).means

@@ -55,8 +55,9 @@ def observe(
     every time, and that is said once.
 
     Raises `ValueError`, before any work, for n < 1, a tally that is not empty, stimuli that its integers could not
-    hold, and all that `Observer` refuses; `OSError` if the cache cannot be written to. Raises `ValueError` during
-    the run for a source that violates its contract, or outputs that are not finite.
+    hold, blocks that are other ones each time, and all that `Observer` refuses; `OSError` if the cache cannot be
+    written to. Raises `ValueError` during the run for a source that violates its contract, or outputs that are not
+    finite.
     """
     n, start = whole("n", n, 1), whole("start", start, 0)
     if not isinstance(source, Source):
@@ -69,7 +70,8 @@ def observe(
         raise ValueError("a tally to be filled must be empty: show new trials into an empty one, and add the two")
     path = _checkpoint_path(observer, source, n, start, tally) if cache else None
     tally.prepare(observer)
-    _require_room(source, n, observer)
+    first = _block(source, 0, observer.device).stimuli
+    _require_room(first, n)
 
     from wna_utils.observe import recorded_labels, recorded_tallies  # which need this loop
 
@@ -87,6 +89,7 @@ def observe(
     if path:
         require_writable(path)
     if labels is None:
+        _require_repeatable(source, first, observer.device)
         observer.compile_for(n)
     tally.to(_where(observer.device))
     try:
@@ -189,13 +192,22 @@ def _block(source: Source, number: int, device: torch.device) -> Block:
     return block
 
 
-def _require_room(source: Source, n: int, observer: Observer) -> None:
-    """Raise `ValueError` now if n stimuli like those of the first block overflow the integers of a tally."""
-    largest = float(_block(source, 0, observer.device).stimuli.abs().max())
+def _require_room(stimuli: Tensor, n: int) -> None:
+    """Raise `ValueError` now if n stimuli like these overflow the integers of a tally."""
+    largest = float(stimuli.abs().max())
     if largest**2 * UNIT * n >= LIMIT:
         raise ValueError(
             f"{n:,} stimuli with pixels as large as {largest:.4g} overflow a tally's integers: "
             f"show {LIMIT / (largest**2 * UNIT):,.0f} at most, or scale them to the range 0 to 1"
+        )
+
+
+def _require_repeatable(source: Source, first: Tensor, device: torch.device) -> None:
+    """Raise `ValueError` if block 0 is another one now: a run could not go on, nor its result be found again."""
+    if not torch.equal(_block(source, 0, device).stimuli, first):
+        raise ValueError(
+            f"block 0 of {type(source).__name__} is another one each time: make a block from its number and a seed "
+            "alone, such as with torch.Generator().manual_seed(seed + number)"
         )
 
 

@@ -40,6 +40,13 @@ class Tally(ABC):
         self._full = torch.zeros((), dtype=torch.bool)  # whether a sum outgrew the integers; looked at now and then
         self.recorded = False  # whether it was not counted here, but taken from the records
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, {'empty' if self.empty else self._in_words()}>"
+
+    def _in_words(self) -> str:
+        """What was counted."""
+        return ", ".join(f"{name} {tuple(sums.shape)}" for name, sums in self._sums.items())
+
     @property
     def empty(self) -> bool:
         """Whether nothing was counted yet."""
@@ -154,6 +161,9 @@ class CountingTally(Tally):
     def n(self) -> int:
         """Images in all."""
         return int(self.counts.sum())
+
+    def _in_words(self) -> str:
+        return f"{self.n:,} images, of {int((self.counts > 0).sum())} of {len(self.counts)} classes"
 
 
 class ClassTally(CountingTally):
