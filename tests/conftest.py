@@ -15,6 +15,12 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from wna_utils.data import datasets
 from wna_utils.stimuli.white import WhiteNoise
 from wna_utils.support import recorded
+from wna_utils.support.devices import cores
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores: some tests wait for processes that they have started."""
+    return cores() + 1
 
 
 def pytest_collection_modifyitems(items):
