@@ -82,10 +82,10 @@ class Dataset:
         A class is named, or numbered in its place among `classes`: "1" is the 1 of digits and the trouser of garments.
         Raises `ValueError` for a class that is neither.
         """
-        numbered = {str(k): name for k, name in enumerate(self.classes)}
+        numbered, asked = {str(k): name for k, name in enumerate(self.classes)}, " ".join(classes)
         classes = tuple(numbered.get(name, name) for name in classes)
         for name in classes:
-            one_of("class", name, self.classes)
+            one_of(f'a class of "{asked}"', name, self.classes)
         labels = torch.tensor([self.classes.index(name) for name in classes])
 
         def subset(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
