@@ -18,6 +18,7 @@ from wna_utils.support import recorded
 from wna_utils.support.devices import cores
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """One more than there are cores: some tests wait for processes that they have started."""
     return cores() + 1

@@ -130,7 +130,8 @@ def test_error_on_the_way_at_first_success_and_at_the_end(walks):
 
 def test_attack_lands_where_its_target_is_called(walks):
     places = torch.tensor([[2.0, 0.1], [2, -0.1], [0, -8], [0, -8.1]])
-    around = Place(places, torch.zeros(4), torch.zeros(4), torch.tensor([1, 1, 0, 0]), lambda: None)
+    calls = torch.nn.functional.one_hot(torch.tensor([1, 1, 0, 0]), 3).float()
+    around = Place(places, torch.zeros(4), torch.zeros(4), calls, lambda: None)
     assert walks.landed(around, k=2).tolist() == [True, False]
     assert walks.landed(around, k=4).tolist() == [False, False]  # half is not most
 

@@ -128,7 +128,7 @@ class Odd(Source):
         ("double", r"got \(2000, 1, 8, 8\), float64"),
         ("shape", r"got \(2000, 1, 7, 8\), float32"),
         ("number", "must say its number, and a signal for each of 2000 stimuli; got number 1"),
-        ("other each time", r"block 0 of Odd is another one each time: make a block from its number and a seed alone"),
+        ("other each time", r"block 4 of Odd differs each time: make a block from its number and a seed alone"),
         ("signal", r"got number 0 and signals of shape \(3,\)"),
     ],
 )

@@ -99,9 +99,8 @@ def test_interrupted_run_goes_on_to_the_identical_tally(planted, noise, flaky, m
     assert images == 2 * BLOCK
     shown_since_last(flaky)
     resumed = observe(planted, flaky, N)
-    assert (
-        shown_since_last(flaky) == [0, 0, 2, 3]
-    )  # the first one twice, to see whether it is the same each time  # block 0 is for a look at how large the pixels are
+    # Block 0 is for a look at how large the pixels are; the last one, twice, at whether it is the same each time.
+    assert shown_since_last(flaky) == [0, 3, 3, 2, 3]
     assert resumed == observe(planted, noise, N, cache=False)
 
 

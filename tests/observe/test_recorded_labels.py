@@ -115,7 +115,7 @@ def test_labels_that_cannot_be_are_told(shown, labels):
     _, about = recorded.read(path)
     for wrong in (labels[1:], labels.clone().fill_(10)):
         recorded.write(path, {"labels": wrong.to(torch.uint8)}, about)
-        assert "does not have as many labels" in recorded_labels.problem(path)
+        assert "does not have a label for each image" in recorded_labels.problem(path)
     recorded.write(path, {"labels": labels.to(torch.uint8)}, about | {"shown": asdict(shown) | {"n": 4_000}})
     assert recorded_labels.problem(path) == "is of something else than its name says"
 

@@ -106,7 +106,7 @@ def test_labels_are_shown_again(shown):
     assert "is not what its network calls the noise: 100.0% of a block differ" in problems()[0]
     recorded_labels.write(shown, labels[1:], MADE)
     list_files()
-    assert "does not have as many labels" in problems()[0]
+    assert "does not have a label for each image" in problems()[0]
 
 
 def test_processes_find_what_one_finds(shown, monkeypatch):

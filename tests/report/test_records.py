@@ -29,7 +29,7 @@ from wna_utils.stimuli.gabor import GaborNoise, fit_gabor
 from wna_utils.stimuli.pictures import SignalPlusNoise
 from wna_utils.stimuli.smooth import PinkNoise
 from wna_utils.stimuli.white import WhiteNoise
-from wna_utils.support import paths, recorded
+from wna_utils.support import paths, recorded, recorded_results
 
 PLAN = """
 - {model: cnn, dataset: digits, seeds: 2, shown: [{n: 6_000}]}
@@ -276,7 +276,7 @@ def test_record_of_another_recipe_than_planned_now_is_missing(planned, monkeypat
         ),
         (
             "- {model: resnet50, dataset: imagenet, seeds: 1, shown: [{n: 2_000, labels: true, how: {block: 25}}]}",
-            r"is neither trials nor recorded by its labels",
+            r"labels are recorded of blocks of the usual size",
         ),
         ("- {chapter: s99}", r"chapter must be one of .* got 's99' \(entry 0, chapter\)"),
         ("- {chapter: southampton, seeds: 1}", r"Extra inputs are not permitted \(entry 0, seeds\)"),
@@ -297,7 +297,7 @@ def test_results_of_a_chapter_are_recorded_by_executing_it(planned, monkeypatch,
             "import time, torch\n"
             "from wna_utils.support import paths, recorded_results\n"
             "recorded_results.WORTH = 0.1\n"
-            "def halves(which):\n"
+            "def halves(which, anew):\n"
             "    time.sleep(0.2)\n"
             "    return [torch.tensor([i / 2, paths.cache_dir().exists()]) for i in which]\n"
             "recorded_results.in_parts('halves', 3, str, halves)"
@@ -309,9 +309,10 @@ def test_results_of_a_chapter_are_recorded_by_executing_it(planned, monkeypatch,
     (tmp_path / "profiles" / "sizes.yaml").write_text("{}")
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
     (planned / "plan.yml").write_text("- {chapter: a_chapter}")
-    before = dict(os.environ)
+    cache = os.environ["WNA_CACHE"]
     records.make([], tell=quiet)
-    assert dict(os.environ) == before
+    assert recorded_results.INTO not in os.environ
+    assert os.environ["WNA_CACHE"] == cache
     [path] = recorded.files()
     parts, about = recorded.read(path)
     assert {name: part.tolist() for name, part in parts.items()} == {f"halves {i}": [i / 2, 0] for i in range(3)}

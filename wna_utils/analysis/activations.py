@@ -15,9 +15,8 @@ from wna_utils.observe.loop import observe, shown
 from wna_utils.observe.tally import Maps
 from wna_utils.stimuli.blocks import Source, shape_of
 from wna_utils.stimuli.mixtures import mixed
-from wna_utils.support import recorded
 from wna_utils.support.checks import fraction, one_of
-from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.fingerprint import digest, network_digest, tensor_digest
 from wna_utils.support.recorded_results import in_parts
 
 
@@ -70,11 +69,11 @@ def silent_units(
 
     def key(part: int) -> str:
         i, start = parts[part]
-        weights, stimuli = networks[i].state_dict(), sources[i].block(start // sizes[i]).stimuli[: n - start]
-        return digest(recorded.fingerprint(weights), list(layers), tensor_digest(stimuli))
+        stimuli = sources[i].block(start // sizes[i]).stimuli[: n - start]
+        return digest(network_digest(networks[i]), list(layers), tensor_digest(stimuli))
 
     @torch.no_grad()
-    def awake(which: Sequence[int]) -> list[Tensor]:
+    def awake(which: Sequence[int], anew: bool) -> list[Tensor]:
         found = []
         for i, start in (parts[part] for part in which):
             nodes = nodes_of_layers(networks[i], layers)

@@ -37,7 +37,8 @@ class Mahalanobis:
         self.means = torch.stack([known[labels == k].mean(0) for k in classes]).double()
         place = torch.searchsorted(classes, labels.contiguous())
         precision = LedoitWolf(assume_centered=True).fit((known - self.means[place]).numpy()).precision_
-        self.root = torch.linalg.cholesky(torch.from_numpy(precision))
+        sizes, directions = torch.linalg.eigh(torch.from_numpy(precision))
+        self.root = directions * sizes.clamp(min=0).sqrt()
 
     def __call__(self, features: Tensor) -> np.ndarray:
         whitened = features.double() @ self.root, self.means @ self.root  # in which all directions vary alike

@@ -15,8 +15,7 @@ from wna_utils.analysis import confidence, introspection_study, outputs_study
 from wna_utils.analysis.hidden import log_errors
 from wna_utils.analysis.introspection import Introspection
 from wna_utils.data.datasets import Dataset
-from wna_utils.support import recorded
-from wna_utils.support.fingerprint import digest
+from wna_utils.support.fingerprint import digest, network_digest
 from wna_utils.support.recorded_results import in_parts
 
 KINDS = (
@@ -76,10 +75,10 @@ def judged(cases: Sequence[Case], **how: Any) -> list[Judged]:
         "scores of confidence",
         len(slow),
         lambda i: _key(cases[slow[i]], how),
-        lambda which: [_rows(cases[slow[i]], how) for i in which],
+        lambda which, anew: [_rows(cases[slow[i]], how, anew) for i in which],
     )
     rows = dict(zip(slow, found, strict=True))
-    return [_judged(rows[i] if i in rows else _rows(case, how)) for i, case in enumerate(cases)]
+    return [_judged(rows[i] if i in rows else _rows(case, how, anew=False)) for i, case in enumerate(cases)]
 
 
 def _prepared(case: Case, how: dict[str, Any]) -> tuple[Introspection, nn.Sequential]:
@@ -93,24 +92,24 @@ def _prepared(case: Case, how: dict[str, Any]) -> tuple[Introspection, nn.Sequen
 def _key(case: Case, how: dict[str, Any]) -> str:
     own, judge = _prepared(case, how)
     of = case.dataset
-    weights = own.key, recorded.fingerprint(judge.state_dict())
+    weights = own.key, network_digest(judge)
     return digest(*weights, of.fingerprint, of.test_digest, case.n_known, case.n_seen)
 
 
-@torch.no_grad()
-def _rows(case: Case, how: dict[str, Any]) -> Tensor:
-    """Outputs, expected error and scores of each test image, side by side, (n, K + 1 + scores)."""
+def _rows(case: Case, how: dict[str, Any], anew: bool) -> Tensor:
+    """Outputs, expected error and scores of each test image, which may be shown `anew`, (n, K + 1 + scores)."""
     own, judge = _prepared(case, how)
     images, labels = case.dataset.part(case.n_known).x_train, case.dataset.y_train[: case.n_known]
-    known, seen = own.hidden.read(images), own.place(own.hidden.read(case.dataset.x_test[: case.n_seen]))
-    outputs = seen.activations.outputs
-    scores = dict(zip(KINDS[:3], (-seen.expected, -seen.missed, -judge(outputs)[:, 0]), strict=True))
-    scores |= {
-        kind: torch.from_numpy(each) for kind, each in confidence.of_all_kinds(known, labels, seen.activations).items()
-    }
-    return torch.cat([outputs, seen.expected[:, None], *[scores[kind].float()[:, None] for kind in KINDS]], 1)
+    shown = case.dataset.x_test[: case.n_seen]
+    known, seen = own.hidden.read(images, anew=anew), own.place(own.hidden.read(shown, anew=anew))
+    with torch.no_grad():
+        by_outputs = -judge(seen.outputs)[:, 0]
+    scores = dict(zip(KINDS[:3], (-seen.expected, -seen.missed, by_outputs), strict=True))
+    others = confidence.of_all_kinds(known, labels, seen.activations)
+    scores |= {kind: torch.from_numpy(each).float() for kind, each in others.items()}
+    return torch.cat([seen.outputs, torch.stack([seen.expected, *[scores[kind] for kind in KINDS]], 1)], 1)
 
 
 def _judged(rows: Tensor) -> Judged:
-    outputs, expected, scores = rows.tensor_split([rows.shape[1] - len(KINDS) - 1, rows.shape[1] - len(KINDS)], 1)
+    outputs, expected, scores = rows.tensor_split([-len(KINDS) - 1, -len(KINDS)], 1)
     return Judged(outputs, expected[:, 0], dict(zip(KINDS, scores.T.numpy(), strict=True)))

@@ -60,8 +60,8 @@ def course(
     for epoch in range(1, recipe.epochs + 1):
         network = trained(model, dataset, seed, recipe=recipe, epoch=epoch, device=device)
         accuracies.append(accuracy(network, dataset, device=device))
-        counts.append(observe(network, noise, n, device=device).counts)
-    last: np.ndarray = observe(network, noise, n_last, device=device).counts
+        counts.append(observe(network, noise, n, device=device, records=False).counts)
+    last: np.ndarray = observe(network, noise, n_last, device=device, records=False).counts
     return Course(np.array(accuracies), np.array(counts), last)
 
 

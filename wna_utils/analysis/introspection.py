@@ -20,7 +20,7 @@ from wna_utils.networks.infovae import (
     train_estimator,
 )
 from wna_utils.support import recorded, tensor_files
-from wna_utils.support.fingerprint import code_digest, digest, tensor_digest
+from wna_utils.support.fingerprint import code_digest, digest, network_digest, tensor_digest
 from wna_utils.support.paths import cache_dir
 from wna_utils.support.recorded_results import in_parts
 
@@ -32,15 +32,20 @@ class Place:
     """Where n images land in a map, and what is expected there.
 
     `codes` (n, k) are the places, `expected` (n,) log₁₀ of the estimated error ê; `missed` (n,) is the mean squared
-    error with which their features are reconstructed from there, `calls` (n,) the class that the network gives each.
+    error with which their features are reconstructed from there, `outputs` (n, K), from 0 to 1, the network's answers.
     `read` returns the activations that all of this was made of.
     """
 
     codes: Tensor
     expected: Tensor
     missed: Tensor
-    calls: Tensor
+    outputs: Tensor
     read: Callable[[], Activations]
+
+    @property
+    def calls(self) -> Tensor:
+        """Class (n,) that the network gives each image."""
+        return self.outputs.argmax(1)
 
     @property
     def activations(self) -> Activations:
@@ -49,14 +54,14 @@ class Place:
 
     @property
     def rows(self) -> Tensor:
-        """Codes, expected and missed errors, and calls, side by side, (n, k + 3)."""
-        return torch.cat([self.codes, torch.stack([self.expected, self.missed, self.calls.float()], 1)], 1)
+        """Expected and missed errors, codes, and outputs, side by side, (n, 2 + k + K)."""
+        return torch.cat([torch.stack([self.expected, self.missed], 1), self.codes, self.outputs], 1)
 
     @classmethod
-    def of(cls, rows: Tensor, read: Callable[[], Activations]) -> Self:
-        """What the `rows` say, and how the activations are read."""
-        expected, missed, calls = rows[:, -3:].T
-        return cls(rows[:, :-3], expected, missed, calls.long(), read)
+    def of(cls, rows: Tensor, classes: int, read: Callable[[], Activations]) -> Self:
+        """What the `rows` say, of so many classes, and how the activations are read."""
+        errors, codes, outputs = rows.tensor_split([2, -classes], 1)
+        return cls(codes, errors[:, 0], errors[:, 1], outputs, read)
 
 
 @dataclass(frozen=True)
@@ -71,26 +76,26 @@ class Introspection:
         """Where images (n, c, h, w) land; from the records, where that takes long and was computed before."""
         parts = images.split(PART)
 
-        def rows(which: Sequence[int]) -> list[Tensor]:
-            if len(which) == len(parts):
-                return list(self.place(self.hidden.read(images)).rows.split(PART))
-            return [self.place(self.hidden.read(parts[i], anew=True)).rows for i in which]
+        def rows(which: Sequence[int], anew: bool) -> list[Tensor]:
+            if anew:
+                return [self.place(self.hidden.read(parts[i], anew=True)).rows for i in which]
+            return list(self.place(self.hidden.read(images)).rows.split(PART))  # all of them
 
         found = in_parts("places", len(parts), lambda i: digest(self.key, tensor_digest(parts[i])), rows)
-        return Place.of(torch.cat(found), lambda: self.hidden.read(images))
+        return Place.of(torch.cat(found), self.hidden.observer.classes, lambda: self.hidden.read(images))
 
     @cached_property
     def key(self) -> str:
-        """Hash of the weights of network, components, map and estimator."""
-        of_network = {f"network {name}": each for name, each in self.hidden.network.state_dict().items()}
-        return recorded.fingerprint(of_network | vars(self.hidden.components) | self.weights())
+        """Hash of network, layers, components, map and estimator."""
+        parts = recorded.fingerprint(vars(self.hidden.components) | self.weights())
+        return digest(network_digest(self.hidden.network), self.hidden.layers, parts)
 
     @torch.no_grad()
     def place(self, activations: Activations) -> Place:
         """Where activations that were read before land."""
         codes, again = self.autoencoder(activations.features)
         missed = (again - activations.features).square().mean(1)
-        return Place(codes, self.expected(codes), missed, activations.calls, lambda: activations)
+        return Place(codes, self.expected(codes), missed, activations.outputs, lambda: activations)
 
     @torch.no_grad()
     def expected(self, codes: Tensor) -> Tensor:

@@ -12,9 +12,8 @@ from wna_utils.networks.layers import names, readout
 from wna_utils.networks.observer import SCORES, Observer, observer_of
 from wna_utils.stimuli.blocks import Source
 from wna_utils.stimuli.mixtures import mixed
-from wna_utils.support import recorded
 from wna_utils.support.checks import at_least, one_of
-from wna_utils.support.fingerprint import digest, tensor_digest
+from wna_utils.support.fingerprint import digest, network_digest, tensor_digest
 from wna_utils.support.recorded_results import in_parts
 
 RULES = ("paper", "code")
@@ -174,9 +173,10 @@ class Experiment:
 
         def key(part: int) -> str:
             i, k = parts[part]
-            return digest(*self._hashes(i, k), layer, list(strengths), list(map(float, self.levels)), rule, wrong_maps)
+            how = layer, list(map(float, strengths)), list(map(float, self.levels)), rule, wrong_maps
+            return digest(*self._hashes(i, k), k, *how)
 
-        def counts(which: Sequence[int]) -> list[Tensor]:
+        def counts(which: Sequence[int], _: bool) -> list[Tensor]:
             return [self._of_class(*parts[part], layer, strengths, rule, wrong_maps) for part in which]
 
         found = in_parts(f"stimulation of {layer}", len(parts), key, counts)
@@ -184,8 +184,8 @@ class Experiment:
 
     def _hashes(self, i: int, k: int) -> tuple[str, ...]:
         """Hashes of a network, and of the images and the noise that it is shown of a class."""
-        network = recorded.fingerprint(self.networks[i].state_dict())
-        return network, *map(tensor_digest, (self.typical[k], self.images[i][k], self.noise[i]))
+        shown = self.typical[k], self.images[i][k], self.noise[i]
+        return network_digest(self.networks[i]), *map(tensor_digest, shown)
 
     def _of_class(self, i: int, k: int, layer: str, strengths: Sequence[float], rule: str, wrong_maps: bool) -> Tensor:
         changes = [self.change(i, layer, k, strength, rule) for strength in strengths]

@@ -40,6 +40,7 @@ def observe(
     *,
     start: int = 0,
     cache: bool = True,
+    records: bool = True,
     **options: Any,
 ) -> Filled:
     """Show trials `start` … `start + n − 1` of `source` to an observer and tally them by what it answers.
@@ -51,11 +52,11 @@ def observe(
     With `cache`, the tally is kept in the cache folder: it is saved every 20 seconds, a killed run goes on from there
     to the identical tally, and a finished one comes back at once, as does one that is recorded (`recorded_tallies`);
     where what the network calls these stimuli is recorded (`recorded_labels`), they are tallied without it.
-    This needs an observer, a source and a tally whose identity is certain (`support.identity`); others are run anew
-    every time, and that is said once.
+    Without `records`, neither is taken from there. This needs an observer, a source and a tally whose identity is
+    certain (`support.identity`); others are run anew every time, and that is said once.
 
     Raises `ValueError`, before any work, for n < 1, a tally that is not empty, stimuli that its integers could not
-    hold, blocks that are other ones each time, and all that `Observer` refuses; `OSError` if the cache cannot be
+    hold, a source whose last block differs each time, and all that `Observer` refuses; `OSError` if the cache cannot be
     written to. Raises `ValueError` during the run for a source that violates its contract, or outputs that are not
     finite.
     """
@@ -75,21 +76,21 @@ def observe(
 
     from wna_utils.observe import recorded_labels, recorded_tallies  # which need this loop
 
-    found = recorded_tallies.find(observer, source, n, tally) if cache and start == 0 else None
+    found = recorded_tallies.find(observer, source, n, tally) if cache and records and start == 0 else None
     if found:
         tally.restore(found)
         tally.recorded = True
         return tally
-    labels = recorded_labels.find(observer, source, start + n, tally) if cache else None
+    labels = recorded_labels.find(observer, source, start + n, tally) if cache and records else None
     if labels is not None:
-        path = None  # noise is made again as fast as a tally is read
+        path = None  # noise is made again too quickly for its tally to be kept
     done = _restore(tally, path)
     if done == n:
         return tally
     if path:
         require_writable(path)
     if labels is None:
-        _require_repeatable(source, first, observer.device)
+        _require_repeatable(source, (start + n - 1) // source.block_size, observer.device)
         observer.compile_for(n)
     tally.to(_where(observer.device))
     try:
@@ -202,11 +203,13 @@ def _require_room(stimuli: Tensor, n: int) -> None:
         )
 
 
-def _require_repeatable(source: Source, first: Tensor, device: torch.device) -> None:
-    """Raise `ValueError` if block 0 is another one now: a run could not go on, nor its result be found again."""
-    if not torch.equal(_block(source, 0, device).stimuli, first):
+def _require_repeatable(source: Source, number: int, device: torch.device) -> None:
+    """Raise `ValueError` if a block differs when it is made again: a run could not go on, nor its result be found."""
+    first, again = (_block(source, number, device) for _ in range(2))
+    bits = [[each.contiguous().view(torch.int32) for each in (of.stimuli, of.noise)] for of in (first, again)]
+    if not (all(map(torch.equal, *bits)) and torch.equal(first.signal, again.signal)):
         raise ValueError(
-            f"block 0 of {type(source).__name__} is another one each time: make a block from its number and a seed "
+            f"block {number} of {type(source).__name__} differs each time: make a block from its number and a seed "
             "alone, such as with torch.Generator().manual_seed(seed + number)"
         )
 

@@ -97,7 +97,7 @@ def problem(path: Path) -> str:
         return f"is of another network than the recorded {shown.network}"
     classes = recorded.about(recorded_networks.path_of(shown.network))["classes"]
     if labels.shape != (shown.n,) or int(labels.max()) >= classes:
-        return "does not have as many labels, or other ones, than there are images and classes"
+        return "does not have a label for each image, or has labels of no class"
     return ""
 
 

@@ -38,7 +38,7 @@ class Tally(ABC):
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._full = torch.zeros((), dtype=torch.bool)  # whether a sum outgrew the integers; looked at now and then
-        self.recorded = False  # whether it was not counted here, but taken from the records
+        self.recorded = False  # whether it, or what its images are called, was taken from the records
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}, {'empty' if self.empty else self._in_words()}>"

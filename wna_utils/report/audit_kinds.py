@@ -19,7 +19,7 @@ from wna_utils.observe.loop import observe
 from wna_utils.observe.recorded_tallies import Shown
 from wna_utils.observe.recording import Recording, packed, unpacked
 from wna_utils.report.adding_up import PIXEL, inconsistent
-from wna_utils.support import checkout, recorded
+from wna_utils.support import checkout, recorded, recorded_results
 
 # Different floating-point rounding changes a few answers in ten thousand, and scores by less than half precision.
 # Two networks that differ in their seed alone agree on 99.5 % of the digits, and differ in most scores.
@@ -51,7 +51,7 @@ def finding_of(path: Path, blocks: int, device: str) -> Finding:
     kinds = {"networks": _network, "tallies": partial(_tally, blocks=blocks), "courses": _course}
     kinds |= {"noise": _finite, "photographs": _photographs, "representations": partial(_study, blocks=blocks)}
     kinds |= {"introspections": _map, "estimators": _estimator, "stages": _stages}
-    kinds |= {"labels": partial(_labels, blocks=blocks), "results": _finite}
+    kinds |= {"labels": partial(_labels, blocks=blocks), "results": _results}
     return kinds[path.parent.name](path, device=device)
 
 
@@ -105,8 +105,14 @@ def _stages(path: Path, device: str) -> Finding:
     return Finding(recorded.name_of(path), apart)
 
 
+def _results(path: Path, device: str) -> Finding:
+    """What a chapter took minutes for: it computes a part of it again itself."""
+    if problem := recorded_results.problem(path):
+        return problem_of(path, problem)
+    return Finding(recorded.name_of(path))
+
+
 def _finite(path: Path, device: str) -> Finding:
-    """Models of noise, and results of chapters, of which the chapters compute a part again."""
     tensors, _ = recorded.read(path)
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         return problem_of(path, "has values that are not finite")

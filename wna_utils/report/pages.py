@@ -9,6 +9,7 @@ import pandas as pd
 from wna_utils.data import imagenet, photographs
 from wna_utils.report.audit_kinds import Finding
 from wna_utils.report.profiles import notice
+from wna_utils.report.provenance import taken_by
 from wna_utils.support import paths, recorded
 
 PICTURES = {  # of other pages than the chapters: chapter and figure
@@ -108,8 +109,7 @@ def unread_records(chapters: list[Path]) -> list[str]:
     notebooks = [nbformat.read(chapter, as_version=4) for chapter in chapters]
     if not recorded.used() or any(profile(notebook) != "book" for notebook in notebooks):
         return []
-    outputs = [output for notebook in notebooks for cell in notebook.cells for output in cell.get("outputs", [])]
-    taken = {name for output in outputs for name in output.get("metadata", {}).get("records", [])}
+    taken = set().union(*map(taken_by, notebooks))
     return sorted({recorded.title(path) for path in recorded.files()} - taken)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+import nbformat
 import torch
 
 from wna_utils.report.profiles import JUDGED
@@ -43,6 +44,12 @@ def device_in_words(device: str) -> str:
     threads = torch.get_num_threads()
     bf16 = "with" if has_bf16(resolved) else "without"
     return f"{resolved.type} ({threads} thread{'s' * (threads > 1)}, {bf16} bf16)"
+
+
+def taken_by(chapter: nbformat.NotebookNode) -> set[str]:
+    """The records that an executed chapter has taken, such as "networks/cnn-mnist-15-epochs-seed-0"."""
+    outputs = [output for cell in chapter.cells for output in cell.get("outputs", [])]
+    return {name for output in outputs for name in output.get("metadata", {}).get("records", [])}
 
 
 def provenance(parameters: Any) -> None:

@@ -46,7 +46,7 @@ class Tallied:
         source = self.shown.source()
         recording = Recording(self.shown.empty(), -(-self.shown.n // source.block_size))
         observer = self.shown.observer(source.shape, device=device, precision=self.shown.precision)
-        observe(observer, source, self.shown.n, into=recording)
+        observe(observer, source, self.shown.n, into=recording, records=False)
         # A run that went on from where another was cut off tells the rate, and the rate the duration.
         share = recording.added_here / recording.blocks
         made["seconds"] = round((time.monotonic() - started) / share) if share else None

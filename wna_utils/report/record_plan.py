@@ -79,6 +79,8 @@ class Noise(_Strict):
         kept = [name for name in ("layer", "graded", "calls", "activations", "labels") if getattr(self, name)]
         if len(kept) > 1:
             raise ValueError(f"only one of {' and '.join(kept)} can be kept in a tally")
+        if self.labels and self.how.block:
+            raise ValueError("labels are recorded of blocks of the usual size")
         if self.fresh and not self.labels:
             raise ValueError("fresh noise is recorded by its labels")
         if self.n % size:
@@ -143,9 +145,8 @@ class Entry(_Strict):
             given = self.model_fields_set - {"model", "dataset", "seeds", "shown", "adversarial"}
             if given:
                 raise ValueError(f"networks of ImageNet are not trained here: leave out {', '.join(sorted(given))}")
-            if not all(each.how.block and each.noise != "trials" and not each.labels for each in self.shown):
-                what = "a number of images in a block, and is neither trials nor recorded by its labels"
-                raise ValueError(f"noise for networks of ImageNet needs {what}")
+            if not all(each.how.block and each.noise != "trials" for each in self.shown):
+                raise ValueError("noise for networks of ImageNet needs a number of images in a block, and is no trials")
             return self
         if self.adversarial:
             raise ValueError("adversarial images are recorded of networks of ImageNet")
@@ -215,7 +216,7 @@ class Chapter(_Strict):
 
 
 def _line(raw: object) -> str:
-    """Whether a line of the plan is of a chapter or of a network."""
+    """What a line of the plan is of: a chapter or a network."""
     return "of a chapter" if isinstance(raw, dict) and "chapter" in raw else "of a network"
 
 

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, ClassVar
 
+import nbformat
+
 from wna_utils.analysis import introspection_study, outputs_study, stages
 from wna_utils.analysis.introspection_study import COMPONENTS
 from wna_utils.data import datasets, photographs
@@ -21,6 +23,7 @@ from wna_utils.networks.cyclic import Cyclic
 from wna_utils.networks.elu_networks import elu_stack
 from wna_utils.networks.infovae import InfoVAE, operations_of
 from wna_utils.report import chapters
+from wna_utils.report.provenance import taken_by
 from wna_utils.report.record_kinds import (
     TRAINING_IMAGES,
     Fetched,
@@ -74,13 +77,15 @@ class Staged(Filed):
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     """While this lasts, environment variables have these values."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,8 @@ class Executed(Filed):
 
     @property
     def is_there(self) -> bool:
-        """Whether it is recorded; the chapter itself sees whether it is of the networks that are recorded now."""
-        return self.path.exists()
+        """Whether it is recorded, of the networks, maps and estimators that are recorded now."""
+        return self.path.exists() and not recorded_results.problem(self.path)
 
     @property
     def operations(self) -> float:
@@ -110,13 +115,12 @@ class Executed(Filed):
             into, chapter = Path(own) / "results.safetensors", Path(own) / notebook.name
             with _environment({recorded_results.INTO: str(into), "WNA_CACHE": f"{own}/cache"}):
                 chapters.execute(notebook, chapter, {"profile": "book", "device": device}, progress=False)
-            found = tensor_files.read(into)
+            found, taken = tensor_files.read(into), taken_by(nbformat.read(chapter, as_version=4))
         if found is None:
-            raise ValueError(
-                f"{self.chapter} has no results that take long enough to be recorded: take it off the plan"
-            )
+            raise ValueError(f"{self.chapter} has no results that are worth recording: take it off the plan")
         made["seconds"] = round(time.monotonic() - started)
-        recorded.write(self.path, found[0], {"chapter": self.chapter, "made": made})
+        about = {"chapter": self.chapter, "rests on": recorded_results.rests_on(sorted(taken)), "made": made}
+        recorded.write(self.path, found[0], about)
 
 
 @dataclass(frozen=True)

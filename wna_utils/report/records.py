@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from wna_utils.report.record_answers import Labelled, Tallied
 from wna_utils.report.record_kinds import Fitted, Trained
@@ -84,12 +85,16 @@ def _make_on_workers(
         noise = [client.submit(_made, each, device, pure=False) for each in records if isinstance(each, Fitted)]
         futures, last = dict.fromkeys(noise), {}
         for place, record in enumerate(records):  # what is planned first is made first, as far as it can be
-            if not isinstance(record, Fitted):  # after the noise, and after what its network has before
-                alone = isinstance(record, Trained | Executed)
-                network = record.name if alone else record.network.name
-                before = list(futures) if isinstance(record, Executed) else last.get(network, noise)
-                future = client.submit(_made_after, before, record, device, pure=False, priority=-place)
-                futures[future], last[network] = record.name, [future]
+            if isinstance(record, Fitted):
+                continue
+            submit = partial(client.submit, _made_after, pure=False, priority=-place)
+            if isinstance(record, Executed):  # after all networks, whichever the chapter looks at
+                future = submit(list(last.values()), record, device)
+            else:  # after the noise, and after what its network has before
+                network = record.name if isinstance(record, Trained) else record.network.name
+                before = [last[network]] if network in last else noise
+                future = last[network] = submit(before, record, device)
+            futures[future] = record.name
         failed = []
         for future in as_completed(futures):
             if future.status == "finished":

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def digest(*parts: object) -> str:
@@ -29,6 +29,12 @@ def parts_digest(parts: Iterable[Tensor], shape: tuple[int, ...]) -> str:
         data = held.reshape(-1).clone().view(torch.uint8)  # a copy: sides of length 1 may have strides of their own
         values.update(data.numpy().data)
     return digest(held.dtype, tuple(shape), values.hexdigest())
+
+
+def network_digest(network: nn.Module) -> str:
+    """Short hash of a network's modules, as they print, and of its weights."""
+    weights = (f"{name} {tensor_digest(tensor)}" for name, tensor in network.state_dict().items())
+    return digest(network, *weights)
 
 
 def code_digest(*objects: Any) -> str:
