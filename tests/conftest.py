@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from wna_utils.data import datasets
 from wna_utils.stimuli.white import WhiteNoise
-from wna_utils.support import recorded
+from wna_utils.support import recorded, recorded_results, tensor_files
 from wna_utils.support.devices import cores
 
 
@@ -64,6 +64,24 @@ def shared_records(tmp_path_factory):
         patch.setattr(recorded, "folder", lambda: folder)
         patch.setenv("WNA_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield folder
+
+
+@pytest.fixture
+def in_records(records_folder, tmp_path, monkeypatch):
+    """Has something computed, and its results recorded; returns what was computed, and the names of its parts."""
+    monkeypatch.setattr(recorded_results, "WORTH", 0.0)
+
+    def record(compute):
+        into = tmp_path / "results.safetensors"
+        into.unlink(missing_ok=True)
+        monkeypatch.setenv(recorded_results.INTO, str(into))
+        found = compute()
+        monkeypatch.delenv(recorded_results.INTO)
+        parts, _ = tensor_files.read(into)
+        recorded.write(recorded_results.path_of("a-chapter"), parts, {"rests on": {}})
+        return found, set(parts)
+
+    return record
 
 
 class Linear(torch.nn.Module):

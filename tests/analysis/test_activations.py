@@ -1,5 +1,6 @@
 import copy
 from collections import OrderedDict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -128,3 +129,22 @@ def test_share_of_the_edge_is_that_of_a_map_of_ones_and_of_a_corner():
     assert share[0] == pytest.approx(20 / 36)
     assert share[1] == 1
     assert share[2] is np.ma.masked
+
+
+def test_recorded_silent_units_come_back_for_the_same_networks_layers_and_noise_alone(network, in_records, monkeypatch):
+    def ask(of=network, layers=("conv1", "fc1"), seed=4, n=2_300):
+        return silent_units([of], layers, [WhiteNoise((1, 28, 28), seed=seed)], n)
+
+    [computed], names = in_records(ask)
+    assert len(names) == 2
+    other = copy.deepcopy(network)
+    other.relu1 = torch.nn.Tanh()
+    for how in ({"of": other}, {"layers": ("conv1", "conv2")}, {"seed": 5}):
+        assert not names & in_records(partial(ask, **how))[1]
+    assert len(names & in_records(partial(ask, n=2_200))[1]) == 1  # the first, whole block
+    in_records(ask)
+    blocks, real = [], activations.shown
+    monkeypatch.setattr(activations, "shown", lambda *how: blocks.append(how) or real(*how))
+    [taken] = ask()
+    assert (taken == computed).all()
+    assert len(blocks) == 1

@@ -195,3 +195,25 @@ def test_quality_of_a_perfect_map_and_a_random_one():
     assert perfect["silhouette"] > 0.7
     assert max(random["trustworthiness"], random["continuity"]) < 0.75
     assert abs(random["silhouette"]) < 0.1
+
+
+def test_recorded_places_come_back_and_some_images_are_shown_anew(found, digits, in_records, monkeypatch):
+    images = digits.x_train[:1_100]
+    computed, names = in_records(lambda: found(images))
+    assert len(names) == 3
+    shown, real = [], HiddenLayers._read
+    monkeypatch.setattr(HiddenLayers, "_read", lambda self, images: shown.append(len(images)) or real(self, images))
+    taken = found(images)
+    assert shown in ([500], [100])
+    for part in ("codes", "expected", "missed", "outputs", "calls"):
+        assert torch.equal(getattr(taken, part), getattr(computed, part))
+    assert torch.equal(taken.activations.outputs, computed.outputs)
+
+
+def test_recorded_places_are_those_of_this_network_map_and_images(found, hidden, digits, in_records):
+    _, names = in_records(lambda: found(digits.x_train[:600]))
+    other_map = introspect(hidden, digits.x_train, digits.y_train, seed=1, autoencoder=QUICK, estimator=QUICK)
+    fewer_layers = replace(found, hidden=HiddenLayers(hidden.network, digits.x_train, ["elu1", "elu2"]))
+    for other, images in ((other_map, digits.x_train[:600]), (found, digits.x_train[:600] * 0.99)):
+        assert not names & in_records(lambda other=other, images=images: other(images))[1]
+    assert fewer_layers.key != found.key

@@ -1,3 +1,7 @@
+import copy
+import dataclasses
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -171,3 +175,53 @@ def test_wrong_maps_get_the_same_changes_in_another_order(experiment):
 
 def test_lowered_biases_are_raised_ones_with_the_other_sign(experiment):
     assert torch.equal(experiment.change(0, "conv1", 0, -2), -experiment.change(0, "conv1", 0, 2))
+
+
+def test_recorded_answers_come_back_and_one_part_is_computed_again(experiment, in_records, monkeypatch):
+    ask = partial(experiment.recognised, "conv2", (-3, 0, 3), "paper")
+    computed, names = in_records(ask)
+    assert len(names) == 2 * 3
+    parts, real = [], Experiment._of_class
+    monkeypatch.setattr(Experiment, "_of_class", lambda *how: parts.append(how) or real(*how))
+    assert np.array_equal(ask(), computed)
+    assert len(parts) == 1
+    monkeypatch.setattr(Experiment, "_of_class", lambda *how: real(*how) + 1)
+    with pytest.raises(ValueError, match="stimulation of conv2 differ by"):
+        ask()
+
+
+def with_tanh(network):
+    other = copy.deepcopy(network)
+    other.relu1 = nn.Tanh()
+    return other
+
+
+@pytest.mark.parametrize(
+    ("change", "how"),
+    [
+        (lambda of: {}, {"layer": "conv1"}),
+        (lambda of: {}, {"strengths": (0, 4)}),
+        (lambda of: {}, {"rule": "paper"}),
+        (lambda of: {}, {"wrong_maps": True}),
+        (lambda of: {"levels": [0.0, 0.4]}, {}),
+        (lambda of: {"networks": [with_tanh(network) for network in of.networks]}, {}),
+        (lambda of: {"typical": [images + 1e-3 for images in of.typical]}, {}),
+        (lambda of: {"images": [[images + 1e-3 for images in own] for own in of.images]}, {}),
+        (lambda of: {"noise": [noise + 1e-3 for noise in of.noise]}, {}),
+    ],
+)
+def test_recorded_answers_to_anything_else_are_not_taken(experiment, in_records, change, how):
+    usual = {"layer": "fc1", "strengths": (0, 3), "rule": "code", "wrong_maps": False}
+    _, before = in_records(lambda: experiment.recognised(**usual))
+    other = dataclasses.replace(experiment, **change(experiment))
+    _, after = in_records(lambda: other.recognised(**usual | how))
+    assert len(before) == len(after) == 6
+    assert not before & after
+
+
+def test_classes_with_the_same_images_are_told_apart(experiment, in_records):
+    alike = dataclasses.replace(
+        experiment, typical=[experiment.typical[0]] * 3, images=[[experiment.images[0][0]] * 3] * 2
+    )
+    _, names = in_records(lambda: alike.recognised("fc1", (0, 3)))
+    assert len(names) == 6
