@@ -158,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("pdf", help=print_book.__doc__)
     sweep = commands.add_parser("sweep", help=sweep_notebook.__doc__)
     sweep.add_argument("notebook", help="such as s21_classification_images")
-    values = "values with commas between them (gamma=0.2,0.5), or a range (seed=0:5); may be repeated"
+    values = "values with commas between them (n_noise=1000,2000), or a range (seed=0:5); may be repeated"
     sweep.add_argument("-p", dest="options", metavar="NAME=VALUES", action="append", default=[], help=values)
     sweep.add_argument("--jobs", type=int, default=cores(), help="runs at a time, one core each (%(default)s)")
     sweep.add_argument(

@@ -377,3 +377,21 @@ def test_all_answers_can_be_differentiated(digits, precision):
     assert gradient.abs().sum() > 0
     for name, expected in observer.answer(images.detach()).items():
         torch.testing.assert_close(answers[name].detach(), expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "got"),
+    [(torch.zeros(1, 8, 8), r"shape \(1, 8, 8\)"), (torch.zeros(2, 1, 9, 8), r"shape \(2, 1, 9, 8\)"), ([1], "list")],
+)
+def test_what_an_observer_does_not_answer_to_is_told(planted, images, got):
+    with pytest.raises(ValueError, match=rf"this observer answers to tensors of shape \(n, 1, 8, 8\); got {got}"):
+        Observer(planted, (1, 8, 8))(images)
+
+
+def test_a_shape_that_is_none_and_answers_in_a_dictionary_are_told(planted):
+    with pytest.raises(ValueError, match=r"the shape of stimuli must be \(c, h, w\), such as \(1, 28, 28\); got 64"):
+        Observer(planted, 64)
+    with pytest.raises(
+        ValueError, match="the model must answer with a row of scores for each stimulus; got dict for 2"
+    ):
+        Observer(lambda x: {"out": planted(x)}, (1, 8, 8))

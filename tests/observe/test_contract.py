@@ -182,7 +182,7 @@ def test_numpys_whole_numbers_are_whole_numbers(planted):
 
 
 def test_arguments_of_the_wrong_kind_are_told(planted, noise):
-    with pytest.raises(ValueError, match="source must be a Source of stimuli, such as WhiteNoise; got Linear"):
+    with pytest.raises(ValueError, match=r"source must be a Source of stimuli, such as WhiteNoise\(.*; got Linear"):
         observe(noise, planted, 100)
     with pytest.raises(ValueError, match="into must be an empty tally, such as CellTally"):
         observe(planted, noise, 100, into=CellTally)
@@ -262,3 +262,27 @@ def test_that_a_result_is_not_kept_is_said_with_the_reason(noise):
     with pytest.warns(NotCached, match="shown anew every time: .* cannot be hashed"):
         observe(Random(), noise, 100)
     assert not cache_dir().exists()
+
+
+def test_a_class_in_place_of_a_source_or_network_is_told(planted, noise):
+    with pytest.raises(ValueError, match="source must be a Source of stimuli, .*; got the class Small itself"):
+        observe(planted, Small, 10)
+    with pytest.raises(ValueError, match=r"the model is a class, not yet a network: make one with Linear\(\)"):
+        observe(type(planted), noise, 10)
+
+
+@dataclass(frozen=True)
+class NotANumber(Source):
+    """Noise with one pixel that is not a number."""
+
+    shape = SHAPE
+
+    def block(self, number, device="cpu"):
+        x = torch.full((self.block_size, *SHAPE), 0.5)
+        x[3, 0, 1, 2] = torch.nan
+        return Block.of_noise(number, x)
+
+
+def test_noise_that_is_not_finite_is_told(planted):
+    with pytest.raises(ValueError, match="the first block of stimuli is not finite: it has NaN or infinity"):
+        observe(planted, NotANumber(), 10)

@@ -63,9 +63,9 @@ def test_values_are_yaml_or_a_range(option, values):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["gamma"], "must look like gamma=0.2,0.5"),
-        (["gamma="], "must look like gamma=0.2,0.5"),
-        (["0=1"], "must look like gamma=0.2,0.5"),
+        (["gamma"], "must look like n_noise=1000,2000"),
+        (["gamma="], "must look like n_noise=1000,2000"),
+        (["0=1"], "must look like n_noise=1000,2000"),
         (["a=1", "a=2"], "a is given twice"),
         (["a=[1,"], "not YAML"),
         (["a=5:5"], "has no values"),

@@ -58,6 +58,8 @@ class Observer:
         batch_size: int | None = None,
     ):
         one_of("precision", precision, PRECISIONS)
+        if not isinstance(shape, Sequence):
+            raise ValueError(f"the shape of stimuli must be (c, h, w), such as (1, 28, 28); got {shape!r}")
         self.device, self.precision, self.shape = resolve_device(device), precision, tuple(shape)
         seen = getattr(network, "shape_seen", self.shape)  # by a network that enlarges what it is shown
         self.batch_size = _good_batch(seen, self.device) if batch_size is None else batch_size
@@ -71,6 +73,8 @@ class Observer:
         self.answers = self._tried()
 
     def _own(self, network: Network) -> Network:
+        if isinstance(network, type):
+            raise ValueError(f"the model is a class, not yet a network: make one with {network.__name__}()")
         if not callable(network):
             raise ValueError(f"the model must be a network or a function of stimuli; got {type(network).__name__}")
         if not isinstance(network, nn.Module):
@@ -144,7 +148,7 @@ class Observer:
 
     def _named(self, found: Tensor | Answers, batch: Tensor) -> Answers:
         """What is read of a batch, by the names that it was asked for by."""
-        found = dict(found) if isinstance(found, dict) else {self._last: found}
+        found = dict(found) if isinstance(found, dict) and self._last in found else {self._last: found}
         found |= {SCORES: found.get(self._last), INPUT: batch}
         return {name: _exact(found[node]) for name, node in self.layers.items()}
 
@@ -168,7 +172,11 @@ class Observer:
             yield batch.to(self.device, copy=True)
 
     def __call__(self, images: Tensor) -> Answers:
-        """The answers to images (n, c, h, w), on the observer's device."""
+        """The answers to images (n, c, h, w), on the observer's device; raises `ValueError` for any others."""
+        if not isinstance(images, Tensor) or tuple(images.shape[1:]) != self.shape:
+            wanted = ", ".join(map(str, self.shape))
+            got = f"shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+            raise ValueError(f"this observer answers to tensors of shape (n, {wanted}); got {got}")
         parts = [self.answer(batch.to(self.device)) for batch in images.split(self.batch_size)]
         return {name: torch.cat([part[name] for part in parts]) for name in self.answers}
 

@@ -3,6 +3,7 @@
 It never holds more than a few blocks, so that ten billion images take the memory of ten thousand.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -62,7 +63,8 @@ def observe(
     """
     n, start = whole("n", n, 1), whole("start", start, 0)
     if not isinstance(source, Source):
-        raise ValueError(f"source must be a Source of stimuli, such as WhiteNoise; got {type(source).__name__}")
+        what = f"the class {source.__name__} itself" if isinstance(source, type) else type(source).__name__
+        raise ValueError(f"source must be a Source of stimuli, such as WhiteNoise((1, 28, 28)); got {what}")
     if into is not None and not isinstance(into, Tally):
         raise ValueError(f"into must be an empty tally, such as CellTally(2); got {into!r}")
     observer = observer_of(observer, shape_of(source), **options)
@@ -194,8 +196,10 @@ def _block(source: Source, number: int, device: torch.device) -> Block:
 
 
 def _require_room(stimuli: Tensor, n: int) -> None:
-    """Raise `ValueError` now if n stimuli like these overflow the integers of a tally."""
+    """Raise `ValueError` now if n stimuli like these overflow the integers of a tally, or are not finite."""
     largest = float(stimuli.abs().max())
+    if not math.isfinite(largest):
+        raise ValueError("the first block of stimuli is not finite: it has NaN or infinity among its pixels")
     if largest**2 * UNIT * n >= LIMIT:
         raise ValueError(
             f"{n:,} stimuli with pixels as large as {largest:.4g} overflow a tally's integers: "

@@ -29,7 +29,7 @@ def grid(options: Iterable[str]) -> list[dict[str, Any]]:
     for option in options:
         name, _, text = option.partition("=")
         if not name.isidentifier() or not text:
-            raise ValueError(f"a swept parameter must look like gamma=0.2,0.5 or seed=0:5; got {option!r}")
+            raise ValueError(f"a swept parameter must look like n_noise=1000,2000 or seed=0:5; got {option!r}")
         if name in axes:
             raise ValueError(f"{name} is given twice: put all its values into one -p")
         axes[name] = _values(option, text)
