@@ -5,7 +5,7 @@ Everything that shows images to a network does it through one, so that nothing o
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -148,7 +148,8 @@ class Observer:
 
     def _named(self, found: Tensor | Answers, batch: Tensor) -> Answers:
         """What is read of a batch, by the names that it was asked for by."""
-        found = dict(found) if isinstance(found, dict) and self._last in found else {self._last: found}
+        several = set(self.layers.values()) - {SCORES, INPUT}  # read in the network, by their names
+        found = dict(cast(Answers, found)) if several else {self._last: cast(Tensor, found)}
         found |= {SCORES: found.get(self._last), INPUT: batch}
         return {name: _exact(found[node]) for name, node in self.layers.items()}
 
