@@ -265,7 +265,7 @@ def test_that_a_result_is_not_kept_is_said_with_the_reason(noise):
 
 
 def test_a_class_in_place_of_a_source_or_network_is_told(planted, noise):
-    with pytest.raises(ValueError, match="source must be a Source of stimuli, .*; got the class Small itself"):
+    with pytest.raises(ValueError, match=r"source must be a Source of stimuli, .*; got the class Small itself"):
         observe(planted, Small, 10)
     with pytest.raises(ValueError, match=r"the model is a class, not yet a network: make one with Linear\(\)"):
         observe(type(planted), noise, 10)
