@@ -1,6 +1,7 @@
 from bs4 import BeautifulSoup
 
 from tests.conftest import chapter_of
+from wna_utils.analysis.estimates import mean_over
 from wna_utils.report import glance
 from wna_utils.report.measured import Measured
 from wna_utils.report.rules import ledger
@@ -32,3 +33,11 @@ def test_sizes_for_trying_things_out_show_no_verdict(tmp_path):
     glance.write_glance(Measured.of([chapter_of("smoke", tmp_path)]), tmp_path)
     assert "✓" not in (tmp_path / "glance.md").read_text()
     assert "1 not judged" in (tmp_path / "verdicts" / "smoke.md").read_text()
+
+
+def test_what_could_not_be_estimated_at_such_sizes_is_not_judged_either():
+    nothing = {"s31_cnn_accuracy": mean_over([])}
+    verdicts = [Measured(nothing, {}, {}, {}, judged).verdict(ledger()["s31_cnn_accuracy"]) for judged in (True, False)]
+    assert verdicts == ["not testable", "not judged"]
+    without_rule = next(claim for claim in ledger().values() if not claim.rule)
+    assert Measured({}, {}, {}, {}, False).verdict(without_rule) == "not testable"

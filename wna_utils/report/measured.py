@@ -66,6 +66,6 @@ class Measured:
         return cls(as_text, as_code, noise, of_chapter, judged)
 
     def verdict(self, claim: Claim) -> str:
-        """What the claim's rules say of it; where sizes are for trying things out, nothing is judged."""
+        """What the claim's rules say of it, if it has any; where sizes are for trying things out, nothing is judged."""
         verdict = claim.verdict(self.as_text.get(claim.id), self.as_code.get(claim.id))
-        return verdict if self.judged or verdict == NOT_TESTABLE else NOT_JUDGED
+        return verdict if self.judged or not claim.rule else NOT_JUDGED
